@@ -1,0 +1,603 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+type callState uint8
+
+const (
+	callRunning callState = iota // in its handler
+	callParked                   // in a Waiters list, or waiting for a busy object
+	callOutside                  // work outside is under way
+	callDone                     // replied; kept if its session must be able to ask again
+)
+
+// Call is one call of a session, from its arrival to the acknowledgement of
+// its reply. A handler may use it until it replies, and while it is parked.
+type Call struct {
+	// Fixed when it arrives.
+	Session *Session
+	Serial  uint64
+	Object  *Object
+	Method  *Method
+	// Args are the arguments. They are borrowed: valid in the handler only.
+	Args wire.Reader
+
+	// The handler's own while the call is parked or its reply is kept.
+	Item  wire.Raw
+	Items []wire.Raw
+	N     int64
+	Owner uint64
+	Hold  *Hold
+	Stage uint8
+
+	// Owned by the engine.
+	argRefs  bool
+	redone   bool // the reply says that an item is delivered again
+	granted  bool // the reply granted references
+	given    bool // the caller has abandoned it
+	deferred bool // parked because its object is busy, before its handler ran
+	state    callState
+	timeout  int64 // nanoseconds, or noTimeout
+	deadline int64
+	place    uint64
+	timer    int
+	work     uint64
+	args     []byte // owned, while deferred
+	value    wire.Raw
+	view     View
+	err      *wire.Error
+	list     *Waiters
+	linked   bool // in the walk of list
+	next     *Call
+	prev     *Call
+	sList    *callList
+	sNext    *Call
+	sPrev    *Call
+	oNext    *Call
+	oPrev    *Call
+}
+
+const noTimeout = math.MaxInt64
+
+// NoWait reports whether the caller asked not to wait at all.
+func (c *Call) NoWait() bool { return c.timeout == 0 }
+
+// Forever reports whether the caller set no deadline.
+func (c *Call) Forever() bool { return c.timeout == noTimeout }
+
+// ArgRefs reports whether an argument holds a reference.
+func (c *Call) ArgRefs() bool { return c.argRefs }
+
+// Engine returns the engine.
+func (c *Call) Engine() *Engine { return c.Object.engine }
+
+// The values that replies most often carry.
+const (
+	rawNil   wire.Raw = "\xc0"
+	rawFalse wire.Raw = "\xc2"
+	rawTrue  wire.Raw = "\xc3"
+)
+
+// smallInts are the encodings of the integers below 1024, so that counts cost
+// no allocation.
+var smallInts = func() (t [1024]wire.Raw) {
+	for i := range t {
+		t[i] = wire.Raw(wire.AppendInt(nil, int64(i)))
+	}
+	return t
+}()
+
+// Return replies with a value that is already owned.
+func (c *Call) Return(v wire.Raw) {
+	c.value = v
+	c.finish()
+}
+
+// ReturnBytes replies with a value, which is copied.
+func (c *Call) ReturnBytes(v []byte) { c.Return(wire.Raw(v)) }
+
+// ReturnView replies with a value that is encoded outside the lock.
+func (c *Call) ReturnView(v View) {
+	c.view = v
+	c.finish()
+}
+
+// ReturnNil replies with nil.
+func (c *Call) ReturnNil() { c.Return(rawNil) }
+
+// ReturnBool replies with a bool.
+func (c *Call) ReturnBool(v bool) {
+	if v {
+		c.Return(rawTrue)
+	} else {
+		c.Return(rawFalse)
+	}
+}
+
+// ReturnInt replies with an integer.
+func (c *Call) ReturnInt(v int64) {
+	if v >= 0 && v < int64(len(smallInts)) {
+		c.Return(smallInts[v])
+		return
+	}
+	c.Return(wire.Raw(wire.AppendInt(nil, v)))
+}
+
+// Redelivered marks the reply: the item that it carries was in a reply before,
+// whose receiver died.
+func (c *Call) Redelivered() { c.redone = true }
+
+// Fail replies with an error. One that is no *wire.Error becomes an internal
+// error.
+func (c *Call) Fail(err error) {
+	we, ok := err.(*wire.Error)
+	if !ok {
+		we = argError(c, err)
+	}
+	c.err = we
+	c.finish()
+}
+
+// argError turns the errors of the argument reader into ErrType.
+func argError(c *Call, err error) *wire.Error {
+	return wire.Errorf(wire.CodeType, "%s.%s: %s", c.Object.Type.Name, c.Method.Name, err.Error())
+}
+
+// finish sends the reply and decides whether it is kept.
+func (c *Call) finish() {
+	e, s := c.Object.engine, c.Session
+	if c.state == callDone {
+		panic("engine: a call was answered twice")
+	}
+	if c.state == callParked {
+		e.unpark(c)
+	}
+	c.state = callDone
+	if s.over || c.given {
+		// Nobody waits for it: give back at once what it took.
+		e.undo(c)
+		e.drop(c)
+		return
+	}
+	if c.err == nil && (c.Object.hasRefs || c.argRefs || c.Object == &e.root) {
+		c.grant()
+	}
+	e.reply(c)
+	if c.Method.Flags&(Reads|Parks) == Reads && !c.granted {
+		e.drop(c)
+		return
+	}
+	if s.calls == nil {
+		s.calls = make(map[uint64]*Call)
+	}
+	s.calls[c.Serial] = c
+	s.kept.push(c)
+	s.keptBytes += c.keptSize()
+}
+
+// keptCost is what the engine counts for a kept reply beyond its bytes.
+const keptCost = 64
+
+func (c *Call) keptSize() int64 { return int64(len(c.value)) + keptCost }
+
+// grant gives the session one count for each object that the reply names.
+func (c *Call) grant() {
+	value := c.value
+	if c.view != nil {
+		// The references must be counted now, while the objects live.
+		value = wire.Raw(c.view.Append(nil))
+		c.value, c.view = value, nil
+	}
+	if len(value) < refSize {
+		return
+	}
+	e := c.Object.engine
+	_ = wire.ForEachRef(value.Bytes(), func(r wire.Ref) error {
+		if o := e.objects[r.ID]; o != nil {
+			c.granted = true
+			c.Session.grant(o, 1)
+		}
+		return nil
+	})
+}
+
+// refSize is the least that a reference takes as a value.
+const refSize = 18
+
+func (c *Call) status() byte {
+	if c.redone {
+		return wire.ReplyRedelivered
+	}
+	return 0
+}
+
+// reply sends the call's reply to wherever its session is now.
+func (e *Engine) reply(c *Call) {
+	s := c.Session
+	if s.Peer == nil {
+		return // it will ask again
+	}
+	e.fx.Replies = append(e.fx.Replies, Reply{
+		Peer: s.Peer, Session: s.ID, Serial: c.Serial, Status: c.status(), Value: c.value, View: c.view, Err: c.err,
+	})
+}
+
+// refuse replies with an error to a call that has no Call.
+func (e *Engine) refuse(s *Session, serial uint64, err *wire.Error) {
+	if s.Peer != nil {
+		e.fx.Replies = append(e.fx.Replies, Reply{Peer: s.Peer, Session: s.ID, Serial: serial, Err: err})
+	}
+}
+
+// drop forgets a call whose reply is not kept (any more).
+func (e *Engine) drop(c *Call) {
+	if c.Object != &e.root {
+		e.letGo(c.Object)
+	}
+	*c = Call{next: e.free}
+	e.free = c
+}
+
+// undo gives back what a reply handed over and nobody got: references, and
+// whatever the method gives back.
+func (e *Engine) undo(c *Call) {
+	if c.err != nil {
+		return
+	}
+	if c.granted && !c.Session.over {
+		_ = wire.ForEachRef(c.value.Bytes(), func(r wire.Ref) error {
+			c.Session.release(e, r.ID, 1)
+			return nil
+		})
+		c.granted = false
+	}
+	if c.Method.Undo != nil && c.Object.State != nil && !c.Object.poisoned {
+		e.guarded(c.Object, c, c.Method.Undo)
+	}
+}
+
+// call is OpCall: find what is asked for, and run it.
+func (e *Engine) call(cmd *Command) error {
+	s := e.sessions[cmd.Session]
+	if s == nil {
+		return wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", cmd.Session)
+	}
+	if cmd.Acked > s.watermark {
+		s.advance(e, cmd.Acked)
+	}
+	if cmd.Serial <= s.watermark {
+		return wire.Errorf(wire.CodeProtocol, "call %d was acknowledged already (up to %d)", cmd.Serial, s.watermark)
+	}
+	if c := s.calls[cmd.Serial]; c != nil {
+		c.given = false
+		if c.state == callDone {
+			e.reply(c)
+		}
+		return nil // parked or outside: its reply is still to come
+	}
+	if abandoned, ok := s.marks[cmd.Serial]; ok {
+		delete(s.marks, cmd.Serial)
+		if !abandoned {
+			e.refuse(s, cmd.Serial, wire.ErrCancelled)
+		}
+		return nil
+	}
+	argLen, argRefs, err := wire.Scan(cmd.Args, wire.Limits{Depth: e.config.MaxDepth})
+	if err != nil || argLen != len(cmd.Args) {
+		if err == nil {
+			err = wire.Errorf(wire.CodeProtocol, "%d bytes after the arguments", len(cmd.Args)-argLen)
+		}
+		return wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err)
+	}
+	args, err := wire.NewReader(cmd.Args)
+	if err != nil {
+		return wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err)
+	}
+	o, refusal := e.target(s, cmd)
+	if refusal != nil {
+		e.refuse(s, cmd.Serial, refusal)
+		return nil
+	}
+	m := o.Type.method(cmd.Method, cmd.Name)
+	if m == nil {
+		e.refuse(s, cmd.Serial, noMethod(o, cmd))
+		return nil
+	}
+	if refusal := e.admit(s, o, m, cmd); refusal != nil {
+		e.refuse(s, cmd.Serial, refusal)
+		return nil
+	}
+	if argRefs {
+		if err := wire.ForEachRef(cmd.Args, func(r wire.Ref) error {
+			if _, refusal := e.Resolve(r); refusal != nil {
+				return refusal
+			}
+			return nil
+		}); err != nil {
+			e.refuse(s, cmd.Serial, wire.AsError(err))
+			return nil
+		}
+	}
+	c := e.free
+	if c == nil {
+		c = new(Call)
+	} else {
+		e.free = c.next
+		c.next = nil
+	}
+	c.Session, c.Serial, c.Object, c.Method, c.Args, c.argRefs = s, cmd.Serial, o, m, args, argRefs
+	c.timer = -1
+	c.timeout = noTimeout
+	if cmd.HasTimeout {
+		c.timeout = max(cmd.Timeout, 0)
+	}
+	if o != &e.root {
+		o.hold()
+	}
+	if o.busy != nil && m.Flags&Anyone == 0 {
+		c.deferred = true
+		c.args = append([]byte(nil), cmd.Args...)
+		c.Park(&o.waiting)
+		return nil
+	}
+	e.run(c, cmd.Args)
+	return nil
+}
+
+// run calls the method's handler.
+func (e *Engine) run(c *Call, args []byte) {
+	o := c.Object
+	if o.Type.Outside && c.Method.Fn == nil {
+		e.startWork(c, Work{Type: o.Type, Object: o.ID, Method: c.Method, Args: append([]byte(nil), args...)})
+		return
+	}
+	e.guarded(o, c, c.Method.Fn)
+	if c.state == callRunning && c.Method != nil {
+		c.Fail(wire.Errorf(wire.CodeInternal, "%s.%s gave no answer: a bug in the server", o.Type.Name, c.Method.Name))
+	}
+}
+
+// target finds the object of a call. The session must hold it.
+func (e *Engine) target(s *Session, cmd *Command) (*Object, *wire.Error) {
+	if cmd.Object == 0 {
+		return &e.root, nil
+	}
+	ref, ok := s.refs[cmd.Object]
+	if !ok {
+		return nil, wire.Errorf(wire.CodeUnknownObject, "object %d: this session holds no reference to it; it was released, or never given to it", cmd.Object)
+	}
+	o := ref.object
+	if o.removed {
+		return nil, removedError(o)
+	}
+	if o.poisoned {
+		return nil, poisonedError(o)
+	}
+	return o, nil
+}
+
+func removedError(o *Object) *wire.Error {
+	return wire.Errorf(wire.CodeRemoved, "%s %q was removed", o.Type.Name, o.Name)
+}
+
+func noMethod(o *Object, cmd *Command) *wire.Error {
+	if cmd.Method != 0 {
+		return wire.Errorf(wire.CodeNotExposed, "%s has no method number %d", o.Type.Name, cmd.Method)
+	}
+	return wire.Errorf(wire.CodeNotExposed, "%s has no exposed method %q", o.Type.Name, cmd.Name)
+}
+
+// admit checks roles, limits and the guard.
+func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Error {
+	if m.Flags&Anyone == 0 {
+		switch {
+		case s.Info.Role == RoleRead && m.Flags&Reads == 0:
+			return wire.Errorf(wire.CodeDenied, "%s.%s changes state; key %q may only read", o.Type.Name, m.Name, s.Info.KeyName)
+		case m.Flags&Admin != 0 && s.Info.Role < RoleAdmin:
+			return wire.Errorf(wire.CodeDenied, "%s.%s needs the role admin; key %q has %s", o.Type.Name, m.Name, s.Info.KeyName, s.Info.Role)
+		}
+	}
+	if cfg := &e.config; m.Flags&Anyone == 0 && !s.Info.Trusted {
+		switch {
+		case cfg.MaxOutstanding > 0 && s.parked.n+s.running.n >= cfg.MaxOutstanding:
+			return wire.Errorf(wire.CodeOverloaded, "%d calls of this session are under way; the limit is %d", s.parked.n+s.running.n, cfg.MaxOutstanding)
+		case cfg.MaxKept > 0 && s.keptBytes > int64(cfg.MaxKept) && m.Flags&Reads == 0:
+			return wire.Errorf(wire.CodeOverloaded, "replies of %d bytes are not acknowledged; the limit is %d", s.keptBytes, cfg.MaxKept)
+		}
+	}
+	if m.Flags&Grows != 0 && e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes {
+		return wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may grow", e.bytes, e.config.MaxBytes)
+	}
+	if cmd.Guard != 0 {
+		ref, ok := s.refs[cmd.Guard]
+		if !ok {
+			return wire.Errorf(wire.CodeLockLost, "guard: this session holds no reference to lock %d", cmd.Guard)
+		}
+		h, ok := ref.object.State.(Holder)
+		if !ok {
+			return wire.Errorf(wire.CodeType, "guard: %s %d is not a lock", ref.object.Type.Name, cmd.Guard)
+		}
+		if !h.HeldBy(cmd.Token) {
+			return wire.Errorf(wire.CodeLockLost, "guard: hold %d of lock %d is over", cmd.Token, cmd.Guard)
+		}
+	}
+	return nil
+}
+
+// parkedCost is what the engine counts for a parked call beyond its item.
+const parkedCost = 384
+
+// Park lets the call wait in the list. Without a timeout to spend it leaves at
+// once, as if the time had passed.
+func (c *Call) Park(w *Waiters) {
+	e, s := c.Object.engine, c.Session
+	if c.timeout == 0 && !c.deferred {
+		c.leaving(LeaveTimeout)
+		return
+	}
+	cfg := &e.config
+	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && !s.Info.Trusted {
+		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.n, cfg.MaxParked))
+		return
+	}
+	if cfg.MaxBytes > 0 && e.bytes >= cfg.MaxBytes {
+		c.Fail(wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; no call may wait", e.bytes, cfg.MaxBytes))
+		return
+	}
+	e.lastPlace++
+	c.place = e.lastPlace
+	c.state = callParked
+	if s.calls == nil {
+		s.calls = make(map[uint64]*Call)
+	}
+	s.calls[c.Serial] = c
+	s.parked.push(c)
+	c.Object.parked.push(c)
+	e.parked++
+	e.bytes += parkedCost
+	c.enlist(w)
+	if c.timeout != noTimeout {
+		c.deadline = e.now + c.timeout
+		if c.deadline < e.now {
+			c.deadline = math.MaxInt64
+		}
+		e.timers.add(c)
+	}
+}
+
+func (c *Call) enlist(w *Waiters) {
+	c.list = w
+	w.n++
+	if c.Session.connected {
+		w.insert(c)
+		c.linked = true
+	}
+}
+
+func (c *Call) delist() {
+	if c.list == nil {
+		return
+	}
+	if c.linked {
+		c.list.unlink(c)
+		c.linked = false
+	}
+	c.list.n--
+	c.list = nil
+}
+
+// MoveTo lets a parked call wait in another list, behind those that are there.
+// A deadline that it has goes on unless keepDeadline is false.
+func (c *Call) MoveTo(w *Waiters, keepDeadline bool) {
+	e := c.Object.engine
+	c.delist()
+	if !keepDeadline && c.timer >= 0 {
+		e.timers.remove(c)
+	}
+	e.lastPlace++
+	c.place = e.lastPlace
+	c.enlist(w)
+}
+
+// unpark takes a call out of everything that it waits in.
+func (e *Engine) unpark(c *Call) {
+	c.delist()
+	if c.timer >= 0 {
+		e.timers.remove(c)
+	}
+	c.leave()
+	c.Object.parked.remove(c)
+	e.parked--
+	e.bytes -= parkedCost
+	delete(c.Session.calls, c.Serial)
+	c.state = callRunning
+	c.args = nil
+}
+
+// depart lets a parked call leave without having been served.
+func (e *Engine) depart(c *Call, why Leaving) {
+	e.unpark(c)
+	if why == LeaveGone {
+		c.given = true
+	}
+	c.leaving(why)
+}
+
+// leaving asks the method for its reply to a call that is not served, and
+// gives the common one if it has none.
+func (c *Call) leaving(why Leaving) {
+	o := c.Object
+	if leave := c.Method.Leave; leave != nil && !c.deferred && !o.poisoned {
+		o.engine.guarded(o, c, func(o *Object, c *Call) { leave(o, c, why) })
+		if c.Method == nil || c.state != callRunning {
+			return
+		}
+	}
+	switch why {
+	case LeaveTimeout:
+		c.Fail(wire.ErrTimeout)
+	case LeaveRemoved:
+		if o.poisoned {
+			c.Fail(poisonedError(o))
+		} else {
+			c.Fail(removedError(o))
+		}
+	case LeaveShutdown:
+		c.Fail(wire.ErrShuttingDown)
+	default:
+		c.Fail(wire.ErrCancelled)
+	}
+}
+
+// cancel is OpCancel.
+func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
+	if serial <= s.watermark {
+		return
+	}
+	c := s.calls[serial]
+	if c == nil {
+		// Not seen yet, or a call whose reply is not kept: leave a mark.
+		if len(s.marks) < maxMarks {
+			if s.marks == nil {
+				s.marks = make(map[uint64]bool)
+			}
+			s.marks[serial] = abandon
+		}
+		return
+	}
+	switch c.state {
+	case callParked:
+		if abandon {
+			e.depart(c, LeaveGone)
+		} else {
+			e.depart(c, LeaveCancel)
+		}
+	case callOutside:
+		if abandon {
+			c.given = true
+		}
+		e.fx.Cancels = append(e.fx.Cancels, c.work)
+	case callDone:
+		if abandon {
+			s.forget(c)
+			e.undo(c)
+			e.drop(c)
+		}
+	}
+}
+
+// maxMarks bounds the cancels of a session that came before their calls.
+const maxMarks = 4096
+
+// shutdown is OpShutdown: whoever waits hears of it.
+func (e *Engine) shutdown() {
+	for o := e.first; o != nil; o = o.next {
+		for o.parked.head != nil {
+			e.depart(o.parked.head, LeaveShutdown)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"runtime/debug"
+	"slices"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Engine is the state machine. Only Apply changes it. It is not safe for
+// concurrent use.
+type Engine struct {
+	// Fixed after configuration.
+	config Config
+	types  map[string]*Type
+	idents cipher.Block
+
+	// The state.
+	now       int64
+	sessions  map[uint64]*Session
+	lastID    uint64 // of sessions, objects and work
+	lastPlace uint64 // of parked calls
+	fence     uint64
+	objects   map[uint64]*Object
+	first     *Object // all objects, in the order of their creation
+	last      *Object
+	named     map[string]*Object
+	names     []string // of named, sorted
+	work      map[uint64]*Call
+	timers    timers
+	parked    int
+	bytes     int64
+
+	// Scratch.
+	fx   *Effects
+	dead []*Object // to be destroyed at the end of the command
+	free *Call     // unused calls, linked by next
+	root Object    // object 0: the server itself
+}
+
+// New returns an empty engine that knows the types. It must be configured
+// before it is used.
+func New(types ...*Type) *Engine {
+	e := &Engine{
+		types:    make(map[string]*Type),
+		sessions: make(map[uint64]*Session),
+		objects:  make(map[uint64]*Object),
+		named:    make(map[string]*Object),
+		work:     make(map[uint64]*Call),
+	}
+	e.root = Object{engine: e, Type: serverType(), State: root{e}, holds: 1}
+	for _, t := range types {
+		if err := e.AddType(t); err != nil {
+			panic(err) // the built-in table is wrong: a bug found by every test
+		}
+	}
+	return e
+}
+
+// AddType makes a type known. Types belong to the program, not to the state:
+// they must be added in the same way before a log is replayed.
+func (e *Engine) AddType(t *Type) error {
+	if t.Name == "" || len(t.Name) > 128 {
+		return wire.Errorf(wire.CodeValue, "typeid %q: a typeid has 1 to 128 bytes", t.Name)
+	}
+	if _, ok := e.types[t.Name]; ok {
+		return wire.Errorf(wire.CodeExists, "typeid %q is registered already", t.Name)
+	}
+	t.prepare()
+	e.types[t.Name] = t
+	return nil
+}
+
+// Type returns the type of that name, or nil.
+func (e *Engine) Type(name string) *Type { return e.types[name] }
+
+// Session returns the session of that id, or nil.
+func (e *Engine) Session(id uint64) *Session { return e.sessions[id] }
+
+// Apply applies one command and appends to fx what it asks for. An error means
+// that the command was refused as a whole and changed nothing: an unknown
+// session, an epoch that is past, a message that no honest client sends.
+func (e *Engine) Apply(c *Command, fx *Effects) error {
+	e.now = max(e.now, c.Now)
+	e.fx = fx
+	err := e.apply(c)
+	if len(e.dead) > 0 {
+		e.bury()
+	}
+	e.fx = nil
+	return err
+}
+
+func (e *Engine) apply(c *Command) error {
+	switch c.Op {
+	case OpCall:
+		return e.call(c)
+	case OpConfigure:
+		return e.configure(c.Config)
+	case OpOpen:
+		return e.openSession(c.Open)
+	case OpTick:
+		e.tick()
+		return nil
+	case OpComplete:
+		return e.complete(c)
+	case OpCollect:
+		e.collect()
+		return nil
+	case OpShutdown:
+		e.shutdown()
+		return nil
+	}
+	s := e.sessions[c.Session]
+	if s == nil {
+		return wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", c.Session)
+	}
+	switch c.Op {
+	case OpResume:
+		e.resume(s)
+	case OpRenew:
+		s.Epoch++
+	case OpLose:
+		if s.Epoch != c.Epoch {
+			return errEpoch
+		}
+		e.lose(s)
+	case OpExpire:
+		if s.Epoch != c.Epoch {
+			return errEpoch
+		}
+		e.endSession(s, wire.Errorf(wire.CodeSessionExpired, "session %d has expired: nothing was heard of it for its whole lease", s.ID))
+	case OpClose:
+		e.endSession(s, nil)
+	case OpCancel:
+		e.cancel(s, c.Serial, c.Abandon)
+	case OpAck:
+		return s.ack(c.Acked, c.Ranges)
+	default:
+		return wire.Errorf(wire.CodeInternal, "unknown command %d", c.Op)
+	}
+	return nil
+}
+
+var errEpoch = wire.Errorf(wire.CodeRuntime, "the session was renewed or resumed since")
+
+func (e *Engine) configure(cfg *Config) error {
+	if e.idents == nil {
+		block, err := aes.NewCipher(cfg.Seed[:])
+		if err != nil {
+			return err
+		}
+		e.idents = block
+	}
+	e.fence = max(e.fence, cfg.FenceBase)
+	e.config = *cfg
+	return nil
+}
+
+// id returns the next id.
+func (e *Engine) id() uint64 {
+	e.lastID++
+	return e.lastID
+}
+
+// secret returns the unguessable part of an object's ident: the id, enciphered
+// under the seed.
+func (e *Engine) secret(id uint64) uint64 {
+	var block [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(block[:], id)
+	e.idents.Encrypt(block[:], block[:])
+	return binary.BigEndian.Uint64(block[:])
+}
+
+// Fence returns the next fencing token. Tokens only grow.
+func (e *Engine) Fence() uint64 {
+	e.fence++
+	return e.fence
+}
+
+// Now returns the time of the command that is being applied, in nanoseconds.
+func (e *Engine) Now() int64 { return e.now }
+
+// MaxItems returns the limit on the entries of one container, or 0.
+func (e *Engine) MaxItems() int { return e.config.MaxItems }
+
+// guarded runs a handler. A panic poisons the object and fails the call.
+func (e *Engine) guarded(o *Object, c *Call, fn func(o *Object, c *Call)) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.poison(o, c, p)
+		}
+	}()
+	fn(o, c)
+}
+
+func (e *Engine) poison(o *Object, c *Call, p any) {
+	o.poisoned = true
+	e.fx.Panics = append(e.fx.Panics, Panic{
+		Object: o.ID, Type: o.Type.Name, Method: c.Method.Name, Value: fmt.Sprint(p), Stack: debug.Stack(),
+	})
+	switch c.state {
+	case callRunning:
+		c.Fail(poisonedError(o))
+	case callParked:
+		e.depart(c, LeaveRemoved)
+	}
+}
+
+func poisonedError(o *Object) *wire.Error {
+	return wire.Errorf(wire.CodeInternal, "a bug in the server has damaged object %d (%s); it can only be released or removed", o.ID, o.Type.Name)
+}
+
+// addName enters a name; the caller has made sure that it is free.
+func (e *Engine) addName(name string, o *Object) {
+	at, _ := slices.BinarySearch(e.names, name)
+	e.names = slices.Insert(e.names, at, name)
+	e.named[name] = o
+	o.Name = name
+	o.hold()
+}
+
+// dropName takes a name away; parked calls of the object fail.
+func (e *Engine) dropName(o *Object) {
+	at, _ := slices.BinarySearch(e.names, o.Name)
+	e.names = slices.Delete(e.names, at, at+1)
+	delete(e.named, o.Name)
+	o.removed = true
+	for o.parked.head != nil {
+		e.depart(o.parked.head, LeaveRemoved)
+	}
+	e.letGo(o)
+}

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"hash"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Journal records commands, and sums up the replies that they caused, so that
+// a replay can be compared. It is what a durable log will be made of.
+type Journal struct {
+	Log []byte
+	sum hash.Hash
+}
+
+// Apply applies the command and records it.
+func (j *Journal) Apply(e *Engine, c *Command, fx *Effects) error {
+	from := len(fx.Replies)
+	err := e.Apply(c, fx)
+	record := *c
+	record.Result, record.Version = nil, CommandVersion
+	line, jsonErr := json.Marshal(record)
+	if jsonErr != nil {
+		return jsonErr
+	}
+	j.Log = binary.AppendUvarint(j.Log, uint64(len(line)))
+	j.Log = append(j.Log, line...)
+	j.add(fx.Replies[from:], err)
+	return err
+}
+
+func (j *Journal) add(replies []Reply, err error) {
+	if j.sum == nil {
+		j.sum = sha256.New()
+	}
+	var b []byte
+	for i := range replies {
+		b = replies[i].Append(b)
+	}
+	if err != nil {
+		b = append(b, err.Error()...)
+	}
+	j.sum.Write(b)
+}
+
+// Sum returns the digest of all replies so far.
+func (j *Journal) Sum() [32]byte {
+	if j.sum == nil {
+		j.sum = sha256.New()
+	}
+	return [32]byte(j.sum.Sum(nil))
+}
+
+// Append appends the reply's frame.
+func (r *Reply) Append(b []byte) []byte {
+	switch {
+	case r.Err != nil:
+		return wire.AppendErrorReply(b, r.Serial, r.Err)
+	case r.View != nil:
+		b, at := wire.BeginReply(b, r.Serial, r.Status)
+		return wire.EndReply(r.View.Append(b), at)
+	default:
+		return wire.AppendReply(b, r.Serial, r.Status, r.Value)
+	}
+}
+
+// Replay applies a log to a fresh engine and returns the digest of its
+// replies. Work that a handler put outside is run again when the log says that
+// it was done. peer stands for the connections of the sessions that had one.
+func Replay(e *Engine, log []byte, peer any) ([32]byte, error) {
+	var j Journal
+	var fx Effects
+	runs := make(map[uint64]func() any)
+	for len(log) > 0 {
+		n, size := binary.Uvarint(log)
+		if size <= 0 || n > uint64(len(log)-size) {
+			return [32]byte{}, wire.Errorf(wire.CodeValue, "the log is cut short")
+		}
+		var c Command
+		if err := json.Unmarshal(log[size:size+int(n)], &c); err != nil {
+			return [32]byte{}, err
+		}
+		log = log[size+int(n):]
+		if run := runs[c.Work]; c.Op == OpComplete && run != nil {
+			c.Result = run()
+			delete(runs, c.Work)
+		}
+		fx.Reset()
+		err := e.Apply(&c, &fx)
+		switch s := e.sessions[c.Session]; {
+		case c.Op == OpOpen && fx.Opened != 0:
+			e.sessions[fx.Opened].Peer = peer
+		case c.Op == OpResume && s != nil:
+			s.Peer = peer
+		}
+		for i := range fx.Work {
+			if fx.Work[i].Run != nil {
+				runs[fx.Work[i].ID] = fx.Work[i].Run
+			}
+		}
+		j.add(fx.Replies, err)
+	}
+	return j.Sum(), nil
+}

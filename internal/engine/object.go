@@ -1,0 +1,290 @@
+package engine
+
+import "github.com/syncmanager/syncmanager/internal/wire"
+
+// Object is a shared object.
+type Object struct {
+	// Fixed at creation.
+	ID     uint64
+	Type   *Type
+	engine *Engine
+	maker  uint64 // the session that created it
+
+	// Owned by the type.
+	State State
+
+	// Owned by the engine.
+	Name     string
+	Created  int64
+	holds    int  // what keeps it alive, counted
+	refs     int  // of these, how many are sessions'
+	hasRefs  bool // some value that it keeps holds a reference
+	poisoned bool
+	removed  bool
+	busy     *Call   // outside work that must end before other calls
+	waiting  Waiters // calls that wait for busy
+	parked   objectCalls
+	bytes    int64
+	marked   bool // by collect
+	next     *Object
+	prev     *Object
+}
+
+// objectCalls lists the calls parked on an object, so that all can leave when
+// it is removed.
+type objectCalls struct{ head, tail *Call }
+
+func (l *objectCalls) push(c *Call) {
+	c.oPrev, c.oNext = l.tail, nil
+	if l.tail == nil {
+		l.head = c
+	} else {
+		l.tail.oNext = c
+	}
+	l.tail = c
+}
+
+func (l *objectCalls) remove(c *Call) {
+	if c.oPrev == nil {
+		l.head = c.oNext
+	} else {
+		c.oPrev.oNext = c.oNext
+	}
+	if c.oNext == nil {
+		l.tail = c.oPrev
+	} else {
+		c.oNext.oPrev = c.oPrev
+	}
+	c.oPrev, c.oNext = nil, nil
+}
+
+// Engine returns the engine that the object lives in.
+func (o *Object) Engine() *Engine { return o.engine }
+
+// Ident returns the object's reference as it travels in values.
+func (o *Object) Ident() wire.Ref {
+	return wire.Ref{ID: o.ID, Secret: o.engine.secret(o.ID), TypeID: o.Type.Name}
+}
+
+// AppendRef appends the object's reference as a value.
+func (o *Object) AppendRef(b []byte) []byte { return wire.AppendRef(b, o.Ident()) }
+
+// itemCost is what the engine counts for a kept value beyond its bytes: what
+// its header, its place in a container and the allocator take.
+const itemCost = 48
+
+// Keep returns an owned copy of an argument for the object to keep, counts its
+// bytes, and holds the references inside it.
+func (o *Object) Keep(c *Call, v []byte) wire.Raw {
+	raw := wire.Raw(v)
+	o.KeepRaw(raw, c.argRefs)
+	return raw
+}
+
+// KeepRaw counts a value that the object keeps from now on, and holds the
+// references inside it if refs says that there may be any.
+func (o *Object) KeepRaw(raw wire.Raw, refs bool) {
+	o.charge(int64(len(raw)) + itemCost)
+	if refs {
+		o.holdInside(raw)
+	}
+}
+
+// HasRefs reports whether some value that the object keeps may hold a
+// reference.
+func (o *Object) HasRefs() bool { return o.hasRefs }
+
+// Drop lets go of a value that the object kept.
+func (o *Object) Drop(raw wire.Raw) {
+	o.charge(-int64(len(raw)) - itemCost)
+	if o.hasRefs {
+		o.dropInside(raw)
+	}
+}
+
+// DropAll lets go of all values at once: n of them with size bytes in all.
+func (o *Object) DropAll(n int, size int64, each func(yield func(wire.Raw) bool)) {
+	o.charge(-size - int64(n)*itemCost)
+	if o.hasRefs {
+		each(func(raw wire.Raw) bool {
+			o.dropInside(raw)
+			return true
+		})
+	}
+}
+
+// Charge counts bytes that the object takes beyond its values; negative when
+// it gives them back.
+func (o *Object) Charge(n int64) { o.charge(n) }
+
+func (o *Object) charge(n int64) {
+	o.bytes += n
+	o.engine.bytes += n
+}
+
+func (o *Object) holdInside(raw wire.Raw) {
+	e := o.engine
+	// The references were checked when the call arrived.
+	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
+		if target := e.objects[r.ID]; target != nil {
+			target.hold()
+			o.hasRefs = true
+		}
+		return nil
+	})
+}
+
+func (o *Object) dropInside(raw wire.Raw) {
+	e := o.engine
+	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
+		if target := e.objects[r.ID]; target != nil {
+			e.letGo(target)
+		}
+		return nil
+	})
+}
+
+// HoldObject keeps another object alive for o, as a Condition does its lock.
+func (o *Object) HoldObject(target *Object) {
+	target.hold()
+	o.hasRefs = true
+}
+
+func (o *Object) hold() { o.holds++ }
+
+// letGo undoes one hold. An object that nothing holds is destroyed at the end
+// of the command, so that a handler may pass a value on after it dropped it.
+func (e *Engine) letGo(o *Object) {
+	o.holds--
+	if o.holds == 0 {
+		e.dead = append(e.dead, o)
+	}
+}
+
+// newObject makes an object without a state and enters it.
+func (e *Engine) newObject(t *Type, s *Session) *Object {
+	o := &Object{ID: e.id(), Type: t, engine: e, Created: e.now}
+	if s != nil {
+		o.maker = s.ID
+		s.objects++
+	}
+	o.prev = e.last
+	if e.last == nil {
+		e.first = o
+	} else {
+		e.last.next = o
+	}
+	e.last = o
+	e.objects[o.ID] = o
+	o.charge(objectCost)
+	return o
+}
+
+// objectCost is what the engine counts for an object itself.
+const objectCost = 256
+
+// bury destroys the objects that nothing holds, and those that only they held.
+func (e *Engine) bury() {
+	for len(e.dead) > 0 {
+		o := e.dead[len(e.dead)-1]
+		e.dead = e.dead[:len(e.dead)-1]
+		if o.holds == 0 && e.objects[o.ID] == o {
+			e.destroy(o)
+		}
+	}
+}
+
+func (e *Engine) destroy(o *Object) {
+	delete(e.objects, o.ID)
+	if o.prev == nil {
+		e.first = o.next
+	} else {
+		o.prev.next = o.next
+	}
+	if o.next == nil {
+		e.last = o.prev
+	} else {
+		o.next.prev = o.prev
+	}
+	o.next, o.prev = nil, nil
+	e.bytes -= o.bytes
+	if s := e.sessions[o.maker]; s != nil {
+		s.objects--
+	}
+	if o.hasRefs && o.State != nil {
+		o.State.Each(func(raw wire.Raw) bool {
+			o.dropInside(raw)
+			return true
+		})
+	}
+	if o.Type.Outside {
+		e.fx.Closed = append(e.fx.Closed, o.ID)
+	}
+	o.State = nil
+}
+
+// Resolve returns the object of a reference that arrived in a value.
+func (e *Engine) Resolve(r wire.Ref) (*Object, *wire.Error) {
+	o := e.objects[r.ID]
+	if o == nil || e.secret(r.ID) != r.Secret || o.Type.Name != r.TypeID {
+		return nil, wire.Errorf(wire.CodeUnknownObject, "reference to %s %d: no such object; it was released, or the reference is not this server's", r.TypeID, r.ID)
+	}
+	return o, nil
+}
+
+// collect destroys the objects that no session, name or call reaches: cycles
+// of containers.
+func (e *Engine) collect() {
+	var queue []*Object
+	inside := make(map[*Object]int) // references from other objects' values
+	count := func(o *Object, fn func(target *Object)) {
+		o.State.Each(func(raw wire.Raw) bool {
+			_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
+				if t := e.objects[r.ID]; t != nil {
+					fn(t)
+				}
+				return nil
+			})
+			return true
+		})
+	}
+	for o := e.first; o != nil; o = o.next {
+		o.marked = false
+		if o.hasRefs && o.State != nil {
+			count(o, func(t *Object) { inside[t]++ })
+		}
+	}
+	for o := e.first; o != nil; o = o.next {
+		if o.holds > inside[o] {
+			o.marked = true
+			queue = append(queue, o)
+		}
+	}
+	for len(queue) > 0 {
+		o := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if o.hasRefs && o.State != nil {
+			count(o, func(t *Object) {
+				if !t.marked {
+					t.marked = true
+					queue = append(queue, t)
+				}
+			})
+		}
+	}
+	var next *Object
+	var lost []*Object
+	for o := e.first; o != nil; o = next {
+		next = o.next
+		if !o.marked {
+			lost = append(lost, o)
+		}
+	}
+	// Each of the lost is held by the others alone: let go of all that they
+	// contain, and none is held any more.
+	for _, o := range lost {
+		if e.objects[o.ID] == o {
+			e.destroy(o)
+		}
+	}
+}

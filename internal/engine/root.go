@@ -1,0 +1,624 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// root is the State of object 0, the server itself: the methods that make,
+// find and release objects.
+type root struct{ engine *Engine }
+
+func (r root) Dump(b []byte) []byte           { return wire.AppendNil(b) }
+func (r root) Repr() View                     { return Text("<manager server>") }
+func (r root) Value() (wire.Raw, View)        { return rawNil, nil }
+func (r root) Each(yield func(wire.Raw) bool) {}
+
+// stageConstruct marks a call whose outside work makes the object c.N.
+const stageConstruct = 255
+
+// The numbers of the server's own methods; docs/protocol.md lists them.
+const (
+	MethodCreate = FirstMethod + iota
+	MethodOpen
+	MethodLookup
+	MethodAttach
+	MethodRemove
+	MethodRelease
+	MethodDescribeType
+	MethodTypes
+	MethodNames
+	MethodObjects
+	MethodSessions
+	MethodInfo
+	MethodKick
+	MethodCollect
+	MethodShutdown
+)
+
+// serverType returns the table of the server's own methods.
+func serverType() *Type {
+	t := &Type{Name: "server", NoCreate: true, Methods: []Method{
+		{Name: "create", Params: "typeid, *args", Result: "object", Flags: Grows, Fn: rootCreate},
+		{Name: "open", Params: "name, typeid, *args", Result: "object", Flags: Parks | Anyone, Fn: rootOpen},
+		{Name: "lookup", Params: "name", Result: "object", Flags: Reads, Fn: rootLookup},
+		{Name: "attach", Params: "reference", Result: "object", Flags: Reads, Fn: rootAttach},
+		{Name: "remove", Params: "name", Result: "bool", Fn: rootRemove},
+		{Name: "release", Params: "counts", Result: "None", Flags: Anyone, Fn: rootRelease},
+		{Name: "describe_type", Params: "typeid", Result: "dict", Flags: Reads, Fn: rootDescribeType},
+		{Name: "types", Result: "list", Flags: Reads, Fn: rootTypes},
+		{Name: "names", Params: "prefix='', after='', limit=1000", Result: "list", Flags: Reads, Fn: rootNames},
+		{Name: "objects", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootObjects},
+		{Name: "sessions", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootSessions},
+		{Name: "info", Result: "dict", Flags: Reads, Fn: toServer},
+		{Name: "kick", Params: "session", Result: "bool", Flags: Admin, Fn: rootKick},
+		{Name: "collect", Result: "int", Flags: Admin, Fn: rootCollect},
+		{Name: "shutdown", Result: "None", Flags: Admin, Fn: toServer},
+	}}
+	t.prepare()
+	return t
+}
+
+// toServer hands a call to the program around the engine.
+func toServer(o *Object, c *Call) {
+	o.engine.startWork(c, Work{Method: c.Method, Args: c.Args.Rest()})
+}
+
+// text takes a str argument and bounds it.
+func text(c *Call, what string, most int) (string, bool) {
+	s, err := c.Args.Str()
+	if err != nil {
+		c.Fail(err)
+		return "", false
+	}
+	if len(s) > most {
+		c.Fail(wire.Errorf(wire.CodeValue, "%s of %d bytes; at most %d", what, len(s), most))
+		return "", false
+	}
+	return string(s), true
+}
+
+const (
+	maxName   = 1024
+	maxTypeID = 128
+)
+
+func rootCreate(o *Object, c *Call) {
+	typeid, ok := text(c, "typeid", maxTypeID)
+	if !ok {
+		return
+	}
+	t, err := o.engine.creatable(c, typeid)
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	o.engine.construct(c, t, "")
+}
+
+// creatable finds the type and checks that the session may create one more.
+func (e *Engine) creatable(c *Call, typeid string) (*Type, *wire.Error) {
+	t := e.types[typeid]
+	switch s := c.Session; {
+	case t == nil:
+		return nil, wire.Errorf(wire.CodeUnknownType, "typeid %q is not registered", typeid)
+	case t.NoCreate:
+		return nil, wire.Errorf(wire.CodeDenied, "typeid %q cannot be created by clients", typeid)
+	case s.Info.Role < RoleWrite:
+		return nil, wire.Errorf(wire.CodeDenied, "creating a %s changes state; key %q may only read", typeid, s.Info.KeyName)
+	case e.config.MaxObjects > 0 && s.objects >= e.config.MaxObjects && !s.Info.Trusted:
+		return nil, wire.Errorf(wire.CodeOverloaded, "this session has created %d objects that still live; the limit is %d", s.objects, e.config.MaxObjects)
+	case e.config.MaxRefs > 0 && len(s.refs) >= e.config.MaxRefs && !s.Info.Trusted:
+		return nil, wire.Errorf(wire.CodeOverloaded, "this session holds %d objects; the limit is %d", len(s.refs), e.config.MaxRefs)
+	case e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes:
+		return nil, wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may be created", e.bytes, e.config.MaxBytes)
+	}
+	return t, nil
+}
+
+// construct makes an object from the call's remaining arguments and replies
+// with a reference to it. With a name, the object is entered under it.
+func (e *Engine) construct(c *Call, t *Type, name string) {
+	o := e.newObject(t, c.Session)
+	if name != "" {
+		e.addName(name, o)
+	}
+	o.hold() // until the reply has granted the reference
+	if t.Outside {
+		o.State = outside{o}
+		o.busy = c
+		c.Stage, c.N = stageConstruct, int64(o.ID)
+		e.startWork(c, Work{Type: t, Object: o.ID, Construct: true, Args: c.Args.Rest()})
+		return
+	}
+	if err := t.New(o, c); err != nil {
+		e.unmake(o)
+		if we, ok := err.(*wire.Error); ok {
+			c.Fail(we)
+		} else {
+			c.Fail(wire.Errorf(wire.CodeType, "%s(): %s", t.Name, err.Error()))
+		}
+		return
+	}
+	if err := c.Args.Done(); err != nil {
+		e.unmake(o)
+		c.Fail(wire.Errorf(wire.CodeType, "%s(): %s", t.Name, err.Error()))
+		return
+	}
+	c.ReturnBytes(o.AppendRef(nil))
+	e.letGo(o)
+}
+
+// unmake takes back an object whose construction failed.
+func (e *Engine) unmake(o *Object) {
+	if o.Name != "" {
+		at, _ := slices.BinarySearch(e.names, o.Name)
+		e.names = slices.Delete(e.names, at, at+1)
+		delete(e.named, o.Name)
+		e.letGo(o)
+	}
+	e.letGo(o)
+}
+
+// constructed is the end of construct for an outside type.
+func (e *Engine) constructed(c *Call, o *Object, err *wire.Error) {
+	if err != nil {
+		e.unmake(o)
+		c.Fail(err)
+		return
+	}
+	c.Stage = 0
+	c.ReturnBytes(o.AppendRef(nil))
+	e.letGo(o)
+}
+
+func rootOpen(o *Object, c *Call) {
+	e := o.engine
+	name, ok := text(c, "name", maxName)
+	if !ok {
+		return
+	}
+	typeid, ok := text(c, "typeid", maxTypeID)
+	if !ok {
+		return
+	}
+	if name == "" {
+		c.Fail(wire.Errorf(wire.CodeValue, "an empty name; a named object needs one"))
+		return
+	}
+	if !mayOpen(c, name) {
+		return
+	}
+	named := e.named[name]
+	if named == nil {
+		t, err := e.creatable(c, typeid)
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+		e.construct(c, t, name)
+		return
+	}
+	if named.Type.Name != typeid {
+		c.Fail(wire.Errorf(wire.CodeType, "object %q is a %s, not a %s", name, named.Type.Name, typeid))
+		return
+	}
+	if named.busy != nil && named.busy.Stage == stageConstruct {
+		// Somebody else is making it: wait, and look again.
+		c.args = reopenArgs(name, typeid, c)
+		c.deferred = true
+		c.Park(&named.waiting)
+		return
+	}
+	c.ReturnBytes(named.AppendRef(nil))
+}
+
+// reopenArgs builds the arguments of an open again, for when it is run later.
+func reopenArgs(name, typeid string, c *Call) []byte {
+	rest := c.Args.Rest()
+	r, _ := wire.NewReader(rest)
+	b := wire.AppendArrayHeader(nil, r.NArgs()+2)
+	b = wire.AppendStr(b, name)
+	b = wire.AppendStr(b, typeid)
+	for r.More() {
+		b = append(b, r.Next()...)
+	}
+	return b
+}
+
+// mayOpen checks the name against the key's prefixes.
+func mayOpen(c *Call, name string) bool {
+	prefixes := c.Session.Info.Prefixes
+	if len(prefixes) == 0 {
+		return true
+	}
+	for _, p := range prefixes {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	c.Fail(wire.Errorf(wire.CodeDenied, "key %q may open names that begin with %s, not %q", c.Session.Info.KeyName, strings.Join(prefixes, ", "), name))
+	return false
+}
+
+func rootLookup(o *Object, c *Call) {
+	name, ok := text(c, "name", maxName)
+	if !ok || !mayOpen(c, name) {
+		return
+	}
+	named := o.engine.named[name]
+	if named == nil {
+		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
+		return
+	}
+	c.ReturnBytes(named.AppendRef(nil))
+}
+
+func rootAttach(o *Object, c *Call) {
+	r, err := c.Args.Ref()
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	// That it exists was checked when the call arrived.
+	c.ReturnBytes(wire.AppendRef(nil, r.Ref()))
+}
+
+func rootRemove(o *Object, c *Call) {
+	name, ok := text(c, "name", maxName)
+	if !ok || !mayOpen(c, name) {
+		return
+	}
+	named := o.engine.named[name]
+	if named == nil {
+		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
+		return
+	}
+	o.engine.dropName(named)
+	c.ReturnBool(true)
+}
+
+// rootRelease takes [id, count, id, count, ...].
+func rootRelease(o *Object, c *Call) {
+	list, err := c.Args.Value()
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	r, err := wire.NewReader(list)
+	if err != nil || r.NArgs()%2 != 0 {
+		c.Fail(wire.Errorf(wire.CodeType, "release: the counts are a list of ident, count, ident, count"))
+		return
+	}
+	check := r
+	for check.More() {
+		if _, err := check.Uint(); err != nil {
+			c.Fail(err)
+			return
+		}
+	}
+	for r.More() {
+		id, _ := r.Uint()
+		n, _ := r.Uint()
+		c.Session.release(o.engine, id, int64(min(n, 1<<62)))
+	}
+	c.ReturnNil()
+}
+
+func rootDescribeType(o *Object, c *Call) {
+	typeid, ok := text(c, "typeid", maxTypeID)
+	if !ok {
+		return
+	}
+	t := o.engine.types[typeid]
+	if typeid == "server" {
+		t = o.Type
+	}
+	if t == nil {
+		c.Fail(wire.Errorf(wire.CodeUnknownType, "typeid %q is not registered", typeid))
+		return
+	}
+	c.ReturnBytes(describe(nil, t))
+}
+
+func rootTypes(o *Object, c *Call) {
+	names := make([]string, 0, len(o.engine.types))
+	for name := range o.engine.types {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b := wire.AppendArrayHeader(nil, len(names))
+	for _, name := range names {
+		b = wire.AppendStr(b, name)
+	}
+	c.ReturnBytes(b)
+}
+
+// maxPage bounds how much one listing returns, and maxScan how many objects it
+// looks at.
+const (
+	maxPage = 1000
+	maxScan = 20_000
+)
+
+// page takes the limit of a listing.
+func page(c *Call) (int, bool) {
+	if !c.Args.More() {
+		return maxPage, true
+	}
+	n, err := c.Args.Int()
+	if err != nil {
+		c.Fail(err)
+		return 0, false
+	}
+	if n < 1 || n > maxPage {
+		c.Fail(wire.Errorf(wire.CodeValue, "a limit of %d; it lies between 1 and %d", n, maxPage))
+		return 0, false
+	}
+	return int(n), true
+}
+
+// rootNames lists named objects in the order of their names.
+func rootNames(o *Object, c *Call) {
+	e := o.engine
+	var prefix, after string
+	if c.Args.More() {
+		var ok bool
+		if prefix, ok = text(c, "prefix", maxName); !ok {
+			return
+		}
+	}
+	if c.Args.More() {
+		var ok bool
+		if after, ok = text(c, "cursor", maxName); !ok {
+			return
+		}
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	at, found := slices.BinarySearch(e.names, max(prefix, after))
+	if found && after != "" && e.names[at] == after {
+		at++
+	}
+	var rows []byte
+	n := 0
+	for ; at < len(e.names) && n < limit && strings.HasPrefix(e.names[at], prefix); at++ {
+		if !nameVisible(c.Session, e.names[at]) {
+			continue
+		}
+		rows = appendObject(rows, e.named[e.names[at]])
+		n++
+	}
+	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
+}
+
+func nameVisible(s *Session, name string) bool {
+	if len(s.Info.Prefixes) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.Info.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// appendObject appends what a listing says of an object.
+func appendObject(b []byte, o *Object) []byte {
+	b = wire.AppendMapHeader(b, 8)
+	b = wire.AppendStr(b, "id")
+	b = wire.AppendUint(b, o.ID)
+	b = wire.AppendStr(b, "name")
+	b = wire.AppendStr(b, o.Name)
+	b = wire.AppendStr(b, "typeid")
+	b = wire.AppendStr(b, o.Type.Name)
+	b = wire.AppendStr(b, "bytes")
+	b = wire.AppendInt(b, o.bytes)
+	b = wire.AppendStr(b, "len")
+	if s, ok := o.State.(Sizer); ok {
+		b = wire.AppendInt(b, int64(s.Len()))
+	} else {
+		b = wire.AppendNil(b)
+	}
+	b = wire.AppendStr(b, "sessions")
+	b = wire.AppendInt(b, int64(o.refs))
+	b = wire.AppendStr(b, "waiting")
+	n := 0
+	for c := o.parked.head; c != nil && n < maxPage; c = c.oNext {
+		n++
+	}
+	b = wire.AppendInt(b, int64(n))
+	b = wire.AppendStr(b, "created")
+	return wire.AppendInt(b, o.Created)
+}
+
+// cursor takes the id that a listing goes on after.
+func cursor(c *Call) (uint64, bool) {
+	if !c.Args.More() {
+		return 0, true
+	}
+	id, err := c.Args.Uint()
+	if err != nil {
+		c.Fail(err)
+		return 0, false
+	}
+	return id, true
+}
+
+// rootObjects lists objects in the order of their creation: [next, rows], with
+// next 0 at the end.
+func rootObjects(o *Object, c *Call) {
+	e := o.engine
+	after, ok := cursor(c)
+	if !ok {
+		return
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	from := e.first
+	if at := e.objects[after]; at != nil {
+		from = at.next
+	}
+	for from != nil && from.ID <= after {
+		from = from.next
+	}
+	var rows []byte
+	n, last := 0, uint64(0)
+	for ; from != nil && n < limit; from = from.next {
+		rows = appendObject(rows, from)
+		last = from.ID
+		n++
+	}
+	if from == nil {
+		last = 0
+	}
+	b := wire.AppendArrayHeader(nil, 2)
+	b = wire.AppendUint(b, last)
+	b = wire.AppendArrayHeader(b, n)
+	c.ReturnBytes(append(b, rows...))
+}
+
+// rootSessions lists sessions in the order in which they were opened, like
+// rootObjects.
+func rootSessions(o *Object, c *Call) {
+	e := o.engine
+	after, ok := cursor(c)
+	if !ok {
+		return
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	ids := make([]uint64, 0, len(e.sessions))
+	for id := range e.sessions {
+		if id > after {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	next := uint64(0)
+	if len(ids) > limit {
+		ids = ids[:limit]
+		next = ids[limit-1]
+	}
+	b := wire.AppendArrayHeader(nil, 2)
+	b = wire.AppendUint(b, next)
+	b = wire.AppendArrayHeader(b, len(ids))
+	for _, id := range ids {
+		b = appendSession(b, e.sessions[id])
+	}
+	c.ReturnBytes(b)
+}
+
+func appendSession(b []byte, s *Session) []byte {
+	row := []struct {
+		key string
+		n   int64
+		s   string
+	}{
+		{key: "id", n: int64(s.ID)}, {key: "program", s: s.Info.Program}, {key: "host", s: s.Info.Host},
+		{key: "pid", n: int64(s.Info.PID)}, {key: "remote", s: s.Info.Remote}, {key: "key", s: s.Info.KeyName},
+		{key: "role", s: s.Info.Role.String()}, {key: "opened", n: s.opened}, {key: "objects", n: int64(s.objects)},
+		{key: "references", n: int64(len(s.refs))}, {key: "parked", n: int64(s.parked.n)},
+		{key: "running", n: int64(s.running.n)}, {key: "kept", n: int64(s.kept.n)}, {key: "kept_bytes", n: s.keptBytes},
+	}
+	b = wire.AppendMapHeader(b, len(row)+1)
+	for _, f := range row {
+		b = wire.AppendStr(b, f.key)
+		switch f.key {
+		case "program", "host", "remote", "key", "role":
+			b = wire.AppendStr(b, f.s)
+		default:
+			b = wire.AppendInt(b, f.n)
+		}
+	}
+	b = wire.AppendStr(b, "connected")
+	return wire.AppendBool(b, s.connected)
+}
+
+func rootKick(o *Object, c *Call) {
+	id, err := c.Args.Uint()
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	s := o.engine.sessions[id]
+	switch {
+	case s == nil:
+		c.Fail(wire.Errorf(wire.CodeNotFound, "no session %d", id))
+	case s == c.Session:
+		c.Fail(wire.Errorf(wire.CodeValue, "session %d is your own; close it instead", id))
+	case s.Info.Trusted:
+		c.Fail(wire.Errorf(wire.CodeDenied, "session %d is the server's own", id))
+	default:
+		o.engine.endSession(s, wire.Errorf(wire.CodeSessionExpired, "session %d was ended by an administrator (session %d)", id, c.Session.ID))
+		c.ReturnBool(true)
+	}
+}
+
+func rootCollect(o *Object, c *Call) {
+	before := len(o.engine.objects)
+	o.engine.collect()
+	o.engine.bury()
+	c.ReturnInt(int64(before - len(o.engine.objects)))
+}
+
+// Stats counts what the engine holds.
+type Stats struct {
+	Sessions, Objects, Names, Parked, Running int
+	Bytes                                     int64
+	Now                                       int64
+}
+
+// Stats returns the counts.
+func (e *Engine) Stats() Stats {
+	return Stats{
+		Sessions: len(e.sessions), Objects: len(e.objects), Names: len(e.names), Parked: e.parked,
+		Running: len(e.work), Bytes: e.bytes, Now: e.now,
+	}
+}
+
+// AppendProxyName appends what Python prints for a proxy inside a container.
+func AppendProxyName(b []byte, r wire.Ref) []byte {
+	b = append(b, '<')
+	b = append(b, proxyClass(r.TypeID)...)
+	b = append(b, " object, typeid '"...)
+	b = append(b, r.TypeID...)
+	b = append(b, "' at 0x"...)
+	b = strconv.AppendUint(b, r.ID, 16)
+	return append(b, '>')
+}
+
+// proxyClass returns the name of Python's proxy class for the typeid
+// (Lib/multiprocessing/managers.py, the SyncManager.register calls).
+func proxyClass(typeid string) string {
+	switch typeid {
+	case "dict":
+		return "DictProxy"
+	case "list":
+		return "ListProxy"
+	case "set":
+		return "SetProxy"
+	case "Lock", "RLock", "Semaphore", "BoundedSemaphore":
+		return "AcquirerProxy"
+	case "Condition":
+		return "ConditionProxy"
+	case "Event":
+		return "EventProxy"
+	case "Barrier":
+		return "BarrierProxy"
+	case "Namespace":
+		return "NamespaceProxy"
+	case "Value":
+		return "ValueProxy"
+	case "Array":
+		return "ArrayProxy"
+	case "Iterator":
+		return "IteratorProxy"
+	}
+	return "AutoProxy[" + typeid + "]"
+}

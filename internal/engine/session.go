@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Session is one authenticated client, across its connections.
+type Session struct {
+	// Fixed when it is opened.
+	ID   uint64
+	Info SessionInfo
+
+	// Peer is the server's: the connection that replies go to, or nil. The
+	// engine only passes it on.
+	Peer any
+	// Epoch counts renewals, resumptions and losses. A proposal to expire the
+	// session names the epoch that it was made in.
+	Epoch uint64
+
+	connected bool
+	over      bool
+	watermark uint64 // every serial up to here is acknowledged
+	calls     map[uint64]*Call
+	parked    callList
+	running   callList
+	kept      callList
+	keptBytes int64
+	refs      map[uint64]sessionRef
+	marks     map[uint64]bool // cancels that came first; true: abandoned
+	holds     holdList
+	objects   int
+	opened    int64
+}
+
+type sessionRef struct {
+	object *Object
+	count  int64
+}
+
+// Connected reports whether the session has a connection.
+func (s *Session) Connected() bool { return s.connected }
+
+func (e *Engine) openSession(info *SessionInfo) error {
+	if limit := e.config.MaxSessions; limit > 0 && len(e.sessions) >= limit && !info.Trusted {
+		return wire.Errorf(wire.CodeOverloaded, "%d sessions are open; the limit is %d", len(e.sessions), limit)
+	}
+	s := &Session{ID: e.id(), Info: *info, connected: true, opened: e.now}
+	e.sessions[s.ID] = s
+	e.fx.Opened = s.ID
+	return nil
+}
+
+// resume gives the session's waiters their places back, and then serves them.
+func (e *Engine) resume(s *Session) {
+	s.Epoch++
+	if s.connected {
+		return
+	}
+	s.connected = true
+	for c := s.parked.head; c != nil; c = c.sNext {
+		if !c.linked && c.list != nil {
+			c.list.insert(c)
+			c.linked = true
+		}
+	}
+	// Serving changes the list: take the objects first.
+	var objects []*Object
+	for c := s.parked.head; c != nil; c = c.sNext {
+		if len(objects) == 0 || objects[len(objects)-1] != c.Object {
+			objects = append(objects, c.Object)
+		}
+	}
+	for _, o := range objects {
+		if server, ok := o.State.(Server); ok && !o.poisoned {
+			server.Serve(o)
+		}
+	}
+}
+
+// lose takes the session's waiters out of the walk: they keep their places and
+// are passed over.
+func (e *Engine) lose(s *Session) {
+	s.Epoch++
+	s.connected = false
+	s.Peer = nil
+	for c := s.parked.head; c != nil; c = c.sNext {
+		if c.linked {
+			c.list.unlink(c)
+			c.linked = false
+		}
+	}
+}
+
+// endSession lets go of all that the session had: its parked calls leave, what
+// its unacknowledged replies handed over is given back, its holds end, its
+// references go.
+func (e *Engine) endSession(s *Session, err *wire.Error) {
+	s.over = true
+	for s.parked.head != nil {
+		e.depart(s.parked.head, LeaveGone)
+	}
+	for c := s.running.head; c != nil; c = c.sNext {
+		c.given = true
+		e.fx.Cancels = append(e.fx.Cancels, c.work)
+	}
+	for s.kept.head != nil {
+		c := s.kept.head
+		s.forget(c)
+		e.undo(c)
+		e.drop(c)
+	}
+	for h := s.holds.head; h != nil; h = s.holds.head {
+		h.Unlink()
+		if holder, ok := h.Object.State.(Holder); ok && !h.Object.poisoned {
+			holder.DropHold(h.Object, h)
+		}
+	}
+	ids := make([]uint64, 0, len(s.refs))
+	for id := range s.refs {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		s.release(e, id, s.refs[id].count)
+	}
+	delete(e.sessions, s.ID)
+	e.fx.Ended = append(e.fx.Ended, Ended{Session: s.ID, Peer: s.Peer, Err: err})
+	s.Peer = nil
+}
+
+// grant adds n counts to the session's reference to o.
+func (s *Session) grant(o *Object, n int64) {
+	if s.refs == nil {
+		s.refs = make(map[uint64]sessionRef)
+	}
+	r, ok := s.refs[o.ID]
+	if !ok {
+		r.object = o
+		o.hold()
+		o.refs++
+	}
+	r.count += n
+	s.refs[o.ID] = r
+}
+
+// release takes n counts away; the reference goes with the last. What is not
+// held is ignored: a name may have been removed meanwhile.
+func (s *Session) release(e *Engine, id uint64, n int64) {
+	r, ok := s.refs[id]
+	if !ok {
+		return
+	}
+	r.count -= n
+	if r.count > 0 {
+		s.refs[id] = r
+		return
+	}
+	delete(s.refs, id)
+	r.object.refs--
+	e.letGo(r.object)
+}
+
+// ack is OpAck.
+func (s *Session) ack(watermark uint64, ranges []wire.Range) error {
+	var e *Engine
+	if s.kept.head != nil {
+		e = s.kept.head.Object.engine
+	}
+	if watermark > s.watermark {
+		s.advance(e, watermark)
+	}
+	if len(s.calls) == 0 {
+		return nil
+	}
+	for _, r := range ranges {
+		if r.To-r.From >= maxAckRun {
+			return wire.Errorf(wire.CodeProtocol, "acknowledgement of serials %d to %d: at most %d in one range", r.From, r.To, maxAckRun)
+		}
+		for serial := r.From; serial <= r.To; serial++ {
+			s.acked(e, serial)
+		}
+	}
+	return nil
+}
+
+// maxAckRun bounds one range of an acknowledgement.
+const maxAckRun = 1 << 20
+
+// advance moves the watermark up. It walks the kept replies when these are
+// fewer than the serials.
+func (s *Session) advance(e *Engine, watermark uint64) {
+	if uint64(s.kept.n) < watermark-s.watermark {
+		var next *Call
+		for c := s.kept.head; c != nil; c = next {
+			next = c.sNext
+			if c.Serial <= watermark {
+				s.forget(c)
+				e.drop(c)
+			}
+		}
+	} else {
+		for serial := s.watermark + 1; serial <= watermark; serial++ {
+			s.acked(e, serial)
+		}
+	}
+	if len(s.marks) > 0 {
+		for serial := range s.marks {
+			if serial <= watermark {
+				delete(s.marks, serial)
+			}
+		}
+	}
+	s.watermark = watermark
+}
+
+func (s *Session) acked(e *Engine, serial uint64) {
+	if c := s.calls[serial]; c != nil && c.state == callDone {
+		s.forget(c)
+		e.drop(c)
+	}
+}
+
+// forget takes a kept reply out of the session.
+func (s *Session) forget(c *Call) {
+	c.leave()
+	delete(s.calls, c.Serial)
+	s.keptBytes -= c.keptSize()
+}
+
+// Hold is a lock or a permit that a session has.
+type Hold struct {
+	Session *Session
+	Object  *Object
+	Owner   uint64
+	Token   uint64
+	Since   int64
+	Count   int64
+	// The type's own list of holds.
+	Next, Prev *Hold
+
+	list  *holdList
+	sNext *Hold
+	sPrev *Hold
+}
+
+type holdList struct{ head, tail *Hold }
+
+// NewHold gives the session of the call a hold of the object, with the next
+// fencing token.
+func (o *Object) NewHold(s *Session, owner uint64) *Hold {
+	h := &Hold{Session: s, Object: o, Owner: owner, Token: o.engine.Fence(), Since: o.engine.now, Count: 1}
+	l := &s.holds
+	h.list = l
+	h.sPrev = l.tail
+	if l.tail == nil {
+		l.head = h
+	} else {
+		l.tail.sNext = h
+	}
+	l.tail = h
+	return h
+}
+
+// Unlink ends the hold for its session. It may be called again.
+func (h *Hold) Unlink() {
+	l := h.list
+	if l == nil {
+		return
+	}
+	if h.sPrev == nil {
+		l.head = h.sNext
+	} else {
+		h.sPrev.sNext = h.sNext
+	}
+	if h.sNext == nil {
+		l.tail = h.sPrev
+	} else {
+		h.sNext.sPrev = h.sPrev
+	}
+	h.list, h.sNext, h.sPrev = nil, nil, nil
+}
+
+// Lose ends a hold without its holder's doing, and tells the session.
+func (h *Hold) Lose() {
+	h.Unlink()
+	if s := h.Session; !s.over && s.Peer != nil {
+		e := h.Object.engine
+		e.fx.Lost = append(e.fx.Lost, Lost{Peer: s.Peer, Object: h.Object.ID, Token: h.Token})
+	}
+}

@@ -1,0 +1,207 @@
+package engine
+
+import "github.com/syncmanager/syncmanager/internal/wire"
+
+// Flags say what a method does. The engine decides by them who may call it and
+// whether its reply is kept.
+type Flags uint8
+
+const (
+	// Reads marks a method that changes nothing. A session with the role read
+	// may call it, and its reply is not kept.
+	Reads Flags = 1 << iota
+	// Parks marks a method that may wait.
+	Parks
+	// Grows marks a method that makes its object larger; it is refused when
+	// memory is short.
+	Grows
+	// Admin marks a method that needs the role admin.
+	Admin
+	// Anyone marks a method that changes the session alone, so that every role
+	// may call it.
+	Anyone
+)
+
+// Handler runs a method. It must reply (Return..., Fail), park, or hand work
+// outside, exactly once.
+type Handler func(o *Object, c *Call)
+
+// Leaving says why a parked call leaves without having been served.
+type Leaving uint8
+
+// The reasons to leave.
+const (
+	LeaveTimeout  Leaving = iota + 1
+	LeaveCancel           // the caller asked
+	LeaveGone             // the session is over or has abandoned the call: no reply is sent
+	LeaveRemoved          // the object was removed
+	LeaveShutdown         // the server ends
+)
+
+// Method is one method of a type.
+type Method struct {
+	Name   string
+	Params string // for people: "key, default=None"
+	Result string // for people: "value"
+	Flags  Flags
+	Fn     Handler
+
+	// Leave is called when a parked call of the method leaves, after it was
+	// taken out of its list. It may reply; if it does not, the engine does:
+	// ErrTimeout, ErrCancelled, ErrRemoved, ErrShuttingDown.
+	Leave func(o *Object, c *Call, why Leaving)
+	// Undo gives back what a reply handed over that its caller never got.
+	Undo func(o *Object, c *Call)
+	// Granted is called when a call that waits on another object's list is
+	// served there, in place of that object's own reply.
+	Granted func(o *Object, c *Call)
+	// Finish takes the result of Call.Outside.
+	Finish func(o *Object, c *Call, result any)
+
+	number uint32
+}
+
+// Number returns the method's number in calls.
+func (m *Method) Number() uint32 { return m.number }
+
+// The methods that every object has.
+const (
+	MethodRepr     = 1
+	MethodValue    = 2
+	MethodDescribe = 3
+	// FirstMethod is the number of a type's own first method.
+	FirstMethod = 16
+)
+
+// Type is an object type.
+type Type struct {
+	Name string
+	// Params describes the constructor for people.
+	Params string
+	// New sets o.State from the call's remaining arguments. Nil: the type
+	// cannot be created by clients.
+	New func(o *Object, c *Call) error
+	// Methods are numbered from FirstMethod on, in their order.
+	Methods []Method
+	// Outside marks a registered Go type: constructor and methods run outside
+	// the engine.
+	Outside bool
+	// NoCreate refuses create and open by clients.
+	NoCreate bool
+
+	byName map[string]*Method
+}
+
+// State is what an object is made of. Each is implemented beside its type.
+type State interface {
+	// Dump appends the whole state as one value: the same state, the same
+	// bytes. It serves to compare, and to restore.
+	Dump(b []byte) []byte
+	// Repr returns, as a str, what Python's repr prints.
+	Repr() View
+	// Value returns the referent's value, or a view when it is large.
+	Value() (wire.Raw, View)
+	// Each calls yield with each value that the state keeps, until it returns
+	// false. It is asked only when some value holds a reference.
+	Each(yield func(wire.Raw) bool)
+}
+
+// Server is a State that may have calls waiting. Serve gives them what is
+// there; the engine calls it when a session with waiters is back.
+type Server interface{ Serve(o *Object) }
+
+// Holder is a State that sessions hold: a lock. DropHold ends one hold, as if
+// it had been released.
+type Holder interface {
+	DropHold(o *Object, h *Hold)
+	// HeldBy reports whether the hold with that fencing token is on.
+	HeldBy(token uint64) bool
+}
+
+// Sizer is a State that tells how many entries it has.
+type Sizer interface{ Len() int }
+
+// prepare numbers the methods.
+func (t *Type) prepare() {
+	t.byName = make(map[string]*Method, len(t.Methods))
+	for i := range t.Methods {
+		m := &t.Methods[i]
+		m.number = uint32(FirstMethod + i)
+		t.byName[m.Name] = m
+	}
+}
+
+// method returns the method that a call names, or nil.
+func (t *Type) method(number uint32, name []byte) *Method {
+	if number == 0 {
+		if m := t.byName[string(name)]; m != nil {
+			return m
+		}
+		for i := range commonMethods {
+			if m := &commonMethods[i]; m.Name == string(name) {
+				return m
+			}
+		}
+		return nil
+	}
+	if number < FirstMethod {
+		if int(number) <= len(commonMethods) {
+			return &commonMethods[number-1]
+		}
+		return nil
+	}
+	if i := int(number - FirstMethod); i < len(t.Methods) {
+		return &t.Methods[i]
+	}
+	return nil
+}
+
+// commonMethods are the methods of every object, by number.
+var commonMethods = []Method{
+	{Name: "repr", Result: "str", Flags: Reads, number: MethodRepr, Fn: func(o *Object, c *Call) {
+		c.ReturnView(o.State.Repr())
+	}},
+	{Name: "value", Result: "value", Flags: Reads, number: MethodValue, Fn: func(o *Object, c *Call) {
+		if raw, view := o.State.Value(); view != nil {
+			c.ReturnView(view)
+		} else {
+			c.Return(raw)
+		}
+	}},
+	{Name: "describe", Result: "dict", Flags: Reads, number: MethodDescribe, Fn: func(o *Object, c *Call) {
+		c.ReturnBytes(describe(nil, o.Type))
+	}},
+}
+
+// Text is a View of a str that is ready.
+type Text string
+
+// Append appends the str.
+func (t Text) Append(b []byte) []byte { return wire.AppendStr(b, string(t)) }
+
+// describe appends what a client may learn of a type: its typeid, its
+// constructor and its methods.
+func describe(b []byte, t *Type) []byte {
+	b = wire.AppendMapHeader(b, 3)
+	b = wire.AppendStr(b, "typeid")
+	b = wire.AppendStr(b, t.Name)
+	b = wire.AppendStr(b, "params")
+	b = wire.AppendStr(b, t.Params)
+	b = wire.AppendStr(b, "methods")
+	b = wire.AppendArrayHeader(b, len(t.Methods))
+	for i := range t.Methods {
+		m := &t.Methods[i]
+		b = wire.AppendMapHeader(b, 5)
+		b = wire.AppendStr(b, "name")
+		b = wire.AppendStr(b, m.Name)
+		b = wire.AppendStr(b, "number")
+		b = wire.AppendUint(b, uint64(m.number))
+		b = wire.AppendStr(b, "params")
+		b = wire.AppendStr(b, m.Params)
+		b = wire.AppendStr(b, "result")
+		b = wire.AppendStr(b, m.Result)
+		b = wire.AppendStr(b, "reads")
+		b = wire.AppendBool(b, m.Flags&Reads != 0)
+	}
+	return b
+}

@@ -1,0 +1,141 @@
+package engine
+
+import "github.com/syncmanager/syncmanager/internal/wire"
+
+// Outside hands work on immutable data outside the lock. Until its result is
+// back, other calls of the object wait, and then run in their order. The
+// method's Finish takes the result.
+func (c *Call) Outside(run func() any) {
+	c.Object.busy = c
+	c.Object.engine.startWork(c, Work{Run: run, Object: c.Object.ID})
+}
+
+func (e *Engine) startWork(c *Call, w Work) {
+	s := c.Session
+	w.ID = e.id()
+	w.Method = c.Method
+	w.Session = s.ID
+	if c.timeout != noTimeout {
+		w.Deadline = e.now + c.timeout
+	}
+	c.state = callOutside
+	c.work = w.ID
+	if s.calls == nil {
+		s.calls = make(map[uint64]*Call)
+	}
+	s.calls[c.Serial] = c
+	s.running.push(c)
+	e.work[w.ID] = c
+	e.fx.Work = append(e.fx.Work, w)
+}
+
+// complete is OpComplete: work outside is done.
+func (e *Engine) complete(cmd *Command) error {
+	c := e.work[cmd.Work]
+	if c == nil {
+		return wire.Errorf(wire.CodeInternal, "work %d is unknown or done", cmd.Work)
+	}
+	delete(e.work, cmd.Work)
+	c.leave()
+	delete(c.Session.calls, c.Serial)
+	c.state = callRunning
+	o := c.Object
+	made := o // the object that was busy: for a constructor, the one being made
+	switch {
+	case c.Stage == stageConstruct:
+		made = e.objects[uint64(c.N)]
+		e.constructed(c, made, cmd.Error)
+	case c.Method.Finish != nil:
+		if o.State == nil || o.removed {
+			c.Fail(removedError(o))
+			break
+		}
+		e.guarded(o, c, func(o *Object, c *Call) { c.Method.Finish(o, c, cmd.Result) })
+	case cmd.Error != nil:
+		c.Fail(cmd.Error)
+	case cmd.NewType != "":
+		e.resultObject(c, cmd)
+	default:
+		e.outsideResult(c, cmd)
+	}
+	if made != nil {
+		e.unbusy(made)
+	}
+	return nil
+}
+
+// outsideResult replies with a value that came from user code. It was encoded
+// by the server, yet it is checked like any other.
+func (e *Engine) outsideResult(c *Call, cmd *Command) {
+	n, refs, err := wire.Scan(cmd.Value, wire.Limits{Depth: e.config.MaxDepth})
+	if err != nil || n != len(cmd.Value) {
+		c.Fail(wire.Errorf(wire.CodeUnserializable, "%s.%s: the result cannot be sent: %v", c.Object.Type.Name, c.Method.Name, err))
+		return
+	}
+	c.argRefs = refs
+	c.ReturnBytes(cmd.Value)
+}
+
+// resultObject makes the result of a method a new shared object.
+func (e *Engine) resultObject(c *Call, cmd *Command) {
+	t := e.types[cmd.NewType]
+	if t == nil {
+		c.Fail(wire.Errorf(wire.CodeUnknownType, "%s.%s: its result should become a %q, which is not registered", c.Object.Type.Name, c.Method.Name, cmd.NewType))
+		return
+	}
+	o := e.newObject(t, c.Session)
+	o.hold()
+	defer e.letGo(o)
+	if t.Outside {
+		o.State = outside{o}
+		e.fx.Created = append(e.fx.Created, Created{Work: cmd.Work, Object: o.ID})
+	} else {
+		args, err := wire.NewReader(cmd.Value)
+		if err == nil {
+			c.Args = args
+			err = t.New(o, c)
+		}
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+	}
+	c.argRefs = true
+	c.ReturnBytes(o.AppendRef(nil))
+}
+
+// unbusy runs the calls that waited for an object's outside work.
+func (e *Engine) unbusy(o *Object) {
+	if o.busy == nil {
+		return
+	}
+	o.busy = nil
+	for o.busy == nil && o.waiting.First() != nil {
+		c := o.waiting.First()
+		args := c.args
+		e.unpark(c)
+		c.deferred = false
+		switch {
+		case o.removed:
+			c.Fail(removedError(o))
+		case o.poisoned:
+			c.Fail(poisonedError(o))
+		default:
+			c.Args, _ = wire.NewReader(args)
+			e.run(c, args)
+		}
+	}
+}
+
+// outside is the State of an object of a registered Go type: the value itself
+// lives in the server, keyed by the object's id.
+type outside struct{ object *Object }
+
+func (s outside) Dump(b []byte) []byte { return wire.AppendNil(b) }
+
+func (s outside) Repr() View {
+	return Text(AppendProxyName(nil, s.object.Ident()))
+}
+
+func (s outside) Value() (wire.Raw, View)        { return rawNil, nil }
+func (s outside) Each(yield func(wire.Raw) bool) {}
