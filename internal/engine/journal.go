@@ -16,12 +16,22 @@ type Journal struct {
 	sum hash.Hash
 }
 
+// entry is a command as it stands in the log. An error stands there encoded,
+// since its texts may hold any bytes.
+type entry struct {
+	Command
+	Failure []byte `json:",omitempty"`
+}
+
 // Apply applies the command and records it.
 func (j *Journal) Apply(e *Engine, c *Command, fx *Effects) error {
 	from := len(fx.Replies)
 	err := e.Apply(c, fx)
-	record := *c
+	record := entry{Command: *c}
 	record.Result, record.Version = nil, CommandVersion
+	if c.Error != nil {
+		record.Error, record.Failure = nil, wire.AppendError(nil, c.Error)
+	}
 	line, jsonErr := json.Marshal(record)
 	if jsonErr != nil {
 		return jsonErr
@@ -79,9 +89,17 @@ func Replay(e *Engine, log []byte, peer any) ([32]byte, error) {
 		if size <= 0 || n > uint64(len(log)-size) {
 			return [32]byte{}, wire.Errorf(wire.CodeValue, "the log is cut short")
 		}
-		var c Command
-		if err := json.Unmarshal(log[size:size+int(n)], &c); err != nil {
+		var line entry
+		if err := json.Unmarshal(log[size:size+int(n)], &line); err != nil {
 			return [32]byte{}, err
+		}
+		c := line.Command
+		if line.Failure != nil {
+			failure, err := wire.ParseError(line.Failure)
+			if err != nil {
+				return [32]byte{}, err
+			}
+			c.Error = failure
 		}
 		log = log[size+int(n):]
 		if run := runs[c.Work]; c.Op == OpComplete && run != nil {

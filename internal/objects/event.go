@@ -1,0 +1,80 @@
+package objects
+
+import (
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// event is Python's threading.Event.
+type event struct {
+	on      bool
+	waiters engine.Waiters
+}
+
+func eventType() *engine.Type {
+	return &engine.Type{
+		Name: "Event",
+		New: func(o *engine.Object, c *engine.Call) error {
+			o.State = new(event)
+			return nil
+		},
+		Methods: []engine.Method{
+			{Name: "set", Result: "None", Fn: eventSet},
+			{Name: "clear", Result: "None", Fn: eventClear},
+			{Name: "is_set", Result: "bool", Flags: engine.Reads, Fn: eventIsSet},
+			{Name: "wait", Result: "bool", Flags: engine.Reads | engine.Parks, Fn: eventWait, Leave: eventLeave},
+		},
+	}
+}
+
+func eventSet(o *engine.Object, c *engine.Call) {
+	e := o.State.(*event)
+	e.on = true
+	e.Serve(o)
+	c.ReturnNil()
+}
+
+func eventClear(o *engine.Object, c *engine.Call) {
+	o.State.(*event).on = false
+	c.ReturnNil()
+}
+
+func eventIsSet(o *engine.Object, c *engine.Call) { c.ReturnBool(o.State.(*event).on) }
+
+func eventWait(o *engine.Object, c *engine.Call) {
+	e := o.State.(*event)
+	if e.on {
+		c.ReturnBool(true)
+		return
+	}
+	c.Park(&e.waiters)
+}
+
+// eventLeave answers a wait that timed out with False, as Python does.
+func eventLeave(o *engine.Object, c *engine.Call, why engine.Leaving) {
+	if why == engine.LeaveTimeout {
+		c.ReturnBool(o.State.(*event).on)
+	}
+}
+
+// Serve wakes all who wait. A set that is followed by a clear before an absent
+// session is back does not wake its waiters, as a thread that is not scheduled
+// in between would not see it in Python either.
+func (e *event) Serve(o *engine.Object) {
+	for e.on && e.waiters.First() != nil {
+		e.waiters.First().ReturnBool(true)
+	}
+}
+
+func (e *event) Dump(b []byte) []byte { return wire.AppendBool(b, e.on) }
+
+func (e *event) Repr() engine.View {
+	if e.on {
+		return engine.Text("<threading.Event: set>")
+	}
+	return engine.Text("<threading.Event: unset>")
+}
+
+func (e *event) Value() (wire.Raw, engine.View) { return wire.Raw(wire.AppendBool(nil, e.on)), nil }
+
+func (e *event) Each(yield func(wire.Raw) bool) {}
