@@ -71,7 +71,9 @@ type Session struct {
 	// else can know it; without, whoever has the authkey and saw the handshake can.
 	SessionKey SessionKey
 
-	keyID [32]byte // of the authkey; on the server only
+	// The authkey's id, on the server only. A pointer, so that printing a Session
+	// does not show it.
+	keyID *[32]byte
 }
 
 // MayOpen reports whether the session's key may open the object called name.
@@ -84,7 +86,8 @@ func (s Session) MayOpen(name string) bool { return mayOpen(s.Prefixes, name) }
 // Client blocks until the handshake is over, ctx is done or the timeout has
 // passed, and reads no byte beyond the handshake. It sets the connection's
 // deadline, and removes it when it succeeds. After an error the connection is
-// of no use and the caller closes it.
+// of no use and the caller closes it. A key is derived from a Passphrase without
+// regard to ctx; Params.Validate bounds what that takes.
 //
 // Errors match ErrAuthentication if either proof was wrong, ErrProtocol if the
 // server sent something else than a handshake, *VersionError if there is no
@@ -247,7 +250,7 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		Role:     grant.entry.Role,
 		Prefixes: slices.Clone(grant.entry.Prefixes),
 		Binding:  t.binding(),
-		keyID:    grant.keys.id,
+		keyID:    &grant.keys.id,
 	}
 	if session.SessionKey, err = t.sessionKey(&grant.keys, hello.nonce, answer.nonce); err != nil {
 		return Session{}, err

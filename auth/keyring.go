@@ -303,7 +303,7 @@ func (r *Keyring) Lookup(name string) (Entry, bool) {
 // because the keyring may have changed during the handshake.
 func (r *Keyring) Current(s Session) (Entry, bool) {
 	g, ok := r.grants.Load().byName[s.KeyName]
-	if !ok || !hmac.Equal(g.keys.id[:], s.keyID[:]) {
+	if !ok || s.keyID == nil || !hmac.Equal(g.keys.id[:], s.keyID[:]) {
 		return Entry{}, false
 	}
 	return g.entry.clone(), true

@@ -51,7 +51,7 @@ type Call struct {
 	view     View
 	err      *wire.Error
 	list     *Waiters
-	linked   bool // in the walk of list
+	queue    *queue // the half of list that it stands in
 	next     *Call
 	prev     *Call
 	sList    *callList
@@ -471,23 +471,14 @@ func (c *Call) Park(w *Waiters) {
 
 func (c *Call) enlist(w *Waiters) {
 	c.list = w
-	w.n++
-	if c.Session.connected {
-		w.insert(c)
-		c.linked = true
-	}
+	w.half(c.Session).insert(c)
 }
 
 func (c *Call) delist() {
-	if c.list == nil {
-		return
+	if c.list != nil {
+		c.unlink()
+		c.list = nil
 	}
-	if c.linked {
-		c.list.unlink(c)
-		c.linked = false
-	}
-	c.list.n--
-	c.list = nil
 }
 
 // MoveTo lets a parked call wait in another list, behind those that are there.

@@ -60,10 +60,11 @@ func (e *Engine) resume(s *Session) {
 	}
 	s.connected = true
 	for c := s.parked.head; c != nil; c = c.sNext {
-		if !c.linked && c.list != nil {
-			c.list.insert(c)
-			c.linked = true
+		if c.list == nil {
+			continue
 		}
+		c.unlink()
+		c.list.present.insert(c)
 	}
 	// Serving changes the list: take the objects first.
 	var objects []*Object
@@ -86,9 +87,9 @@ func (e *Engine) lose(s *Session) {
 	s.connected = false
 	s.Peer = nil
 	for c := s.parked.head; c != nil; c = c.sNext {
-		if c.linked {
-			c.list.unlink(c)
-			c.linked = false
+		if c.list != nil {
+			c.unlink()
+			c.list.absent.insert(c)
 		}
 	}
 }

@@ -1,57 +1,85 @@
 package engine
 
 // Waiters is a list of parked calls, first come, first served. The zero value
-// is an empty list. Calls of a session without a connection count in Len but
-// are not in the list that First and Next walk.
+// is an empty list. Calls of sessions without a connection keep their places,
+// but First passes them over: what is handed out goes to somebody who can use
+// it. Any does not: what wakes everybody wakes them too.
 type Waiters struct {
+	present, absent queue
+}
+
+// Len returns how many calls wait, those of absent sessions included.
+func (w *Waiters) Len() int { return w.present.n + w.absent.n }
+
+// First returns the call that is served next, or nil.
+func (w *Waiters) First() *Call { return w.present.head }
+
+// Any returns the call that has waited longest, whether its session has a
+// connection or not, or nil.
+func (w *Waiters) Any() *Call {
+	p, a := w.present.head, w.absent.head
+	if p == nil || a != nil && a.place < p.place {
+		return a
+	}
+	return p
+}
+
+// Next returns the call behind c that is served after it, or nil.
+func (c *Call) Next() *Call { return c.next }
+
+// queue is the order of the calls in one half of a Waiters.
+type queue struct {
 	head, tail *Call
 	n          int
 }
 
-// Len returns how many calls wait, those of absent sessions included.
-func (w *Waiters) Len() int { return w.n }
-
-// First returns the call that is served next, or nil.
-func (w *Waiters) First() *Call { return w.head }
-
-// Next returns the call behind c in its list, or nil.
-func (c *Call) Next() *Call { return c.next }
-
-// insert links c in the order of its place in the queue. A new call has the
-// last place; a call of a session that is back has its old one.
-func (w *Waiters) insert(c *Call) {
-	after := w.tail
+// insert links c by its place. A new call has the last place; a call of a
+// session that is back has its old one.
+func (q *queue) insert(c *Call) {
+	after := q.tail
 	for after != nil && after.place > c.place {
 		after = after.prev
 	}
 	c.prev = after
 	if after == nil {
-		c.next = w.head
-		w.head = c
+		c.next = q.head
+		q.head = c
 	} else {
 		c.next = after.next
 		after.next = c
 	}
 	if c.next == nil {
-		w.tail = c
+		q.tail = c
 	} else {
 		c.next.prev = c
 	}
+	c.queue = q
+	q.n++
 }
 
-// unlink takes c out of the walk.
-func (w *Waiters) unlink(c *Call) {
+// unlink takes c out of the queue that it is in.
+func (c *Call) unlink() {
+	q := c.queue
 	if c.prev == nil {
-		w.head = c.next
+		q.head = c.next
 	} else {
 		c.prev.next = c.next
 	}
 	if c.next == nil {
-		w.tail = c.prev
+		q.tail = c.prev
 	} else {
 		c.next.prev = c.prev
 	}
-	c.prev, c.next = nil, nil
+	c.prev, c.next, c.queue = nil, nil, nil
+	q.n--
+}
+
+// half returns the part of the list that calls of the session stand in.
+func (w *Waiters) half(s *Session) *queue {
+	if s.connected {
+		return &w.present
+	}
+	return &w.absent
 }
 
 // callList is a session's list of calls in one state, in the order in which

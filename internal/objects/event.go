@@ -57,12 +57,11 @@ func eventLeave(o *engine.Object, c *engine.Call, why engine.Leaving) {
 	}
 }
 
-// Serve wakes all who wait. A set that is followed by a clear before an absent
-// session is back does not wake its waiters, as a thread that is not scheduled
-// in between would not see it in Python either.
+// Serve wakes all who wait, also those whose sessions have no connection now:
+// their replies are kept for them, so a set that is cleared again is not lost.
 func (e *event) Serve(o *engine.Object) {
-	for e.on && e.waiters.First() != nil {
-		e.waiters.First().ReturnBool(true)
+	for e.on && e.waiters.Any() != nil {
+		e.waiters.Any().ReturnBool(true)
 	}
 }
 

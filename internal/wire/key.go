@@ -216,35 +216,37 @@ func buildKey(dst, v []byte) ([]byte, int) {
 	return append(dst, v[:h.end]...), h.end
 }
 
+// span is a key's place in a buffer of keys. Spans instead of slices keep the
+// caller's dst off the heap.
+type span struct{ from, to int }
+
 func buildFrozenSetKey(dst, v []byte, h *head) []byte {
-	keys := elementKeys(v, h)
-	slices.SortFunc(keys, bytes.Compare)
-	keys = slices.CompactFunc(keys, bytes.Equal)
+	buf, keys := elementKeys(v, h)
+	slices.SortFunc(keys, func(a, b span) int { return bytes.Compare(buf[a.from:a.to], buf[b.from:b.to]) })
+	keys = slices.CompactFunc(keys, func(a, b span) bool { return bytes.Equal(buf[a.from:a.to], buf[b.from:b.to]) })
 	size := 0
 	for _, k := range keys {
-		size += len(k)
+		size += k.to - k.from
 	}
 	dst = AppendFrozenSetHeader(dst, len(keys), size)
 	for _, k := range keys {
-		dst = append(dst, k...)
+		dst = append(dst, buf[k.from:k.to]...)
 	}
 	return dst
 }
 
 // elementKeys returns the keys of the elements of a set whose keys were checked.
-func elementKeys(v []byte, h *head) [][]byte {
-	buf := make([]byte, 0, h.end-h.off)
-	keys := make([][]byte, 0, h.n)
+func elementKeys(v []byte, h *head) (buf []byte, keys []span) {
+	buf = make([]byte, 0, h.end-h.off)
+	keys = make([]span, 0, h.n)
 	pos := h.off
 	for i := 0; i < h.n; i++ {
-		// Keys may outgrow buf; those in the old one stay valid there.
-		start := len(buf)
-		var n int
+		from, n := len(buf), 0
 		buf, n = buildKey(buf, v[pos:])
-		keys = append(keys, buf[start:len(buf):len(buf)])
+		keys = append(keys, span{from, len(buf)})
 		pos += n
 	}
-	return keys
+	return buf, keys
 }
 
 // appendFloatKey appends a float that is not NaN, as an int where it is integral.

@@ -78,7 +78,7 @@ func TestScanRefuses(t *testing.T) {
 		{"cut str", "byte 0: got a str of 5 bytes with 1 left", unhex(t, "a5 61")},
 		{"list that cannot fit", "a list of 4294967295 with 0 bytes left", unhex(t, "dd ffffffff")},
 		{"dict that cannot fit", "a dict of 2 with 3 bytes left, want at least 4 bytes", unhex(t, "82 01 01 01")},
-		{"second element missing", "byte 2: got the end of the bytes", unhex(t, "92 91")[:2]},
+		{"second element missing", "byte 3: got the end of the bytes", unhex(t, "92 a1 61")},
 		{"element in the middle", "byte 1: got byte 0xc1", unhex(t, "91 c1")},
 		{"unknown extension", "extension 42, want one of -1 and 1 to 10", unhex(t, "d4 2a 00")},
 		{"interned string of a library", "extension -128", unhex(t, "d4 80 00")},
