@@ -71,9 +71,7 @@ type Session struct {
 	// else can know it; without, whoever has the authkey and saw the handshake can.
 	SessionKey SessionKey
 
-	// The authkey's id, on the server only. A pointer, so that printing a Session
-	// does not show it.
-	keyID *[32]byte
+	keyID hidden[[32]byte] // of the authkey; on the server only
 }
 
 // MayOpen reports whether the session's key may open the object called name.
@@ -250,7 +248,7 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		Role:     grant.entry.Role,
 		Prefixes: slices.Clone(grant.entry.Prefixes),
 		Binding:  t.binding(),
-		keyID:    &grant.keys.id,
+		keyID:    hide(grant.keys.id),
 	}
 	if session.SessionKey, err = t.sessionKey(&grant.keys, hello.nonce, answer.nonce); err != nil {
 		return Session{}, err

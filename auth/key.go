@@ -26,12 +26,18 @@ const generatedSize = 32
 // and log/slog give its fingerprint. Keys are compared with Equal; == does not
 // compile.
 type Key struct {
-	_ [0]func() // not comparable
-
-	// A pointer, because fmt calls no methods on unexported fields: a struct
-	// that holds a Key in one prints an address, not the bytes.
-	p *[]byte
+	bytes hidden[[]byte] // nil for the zero Key; a func also keeps == from compiling
 }
+
+// hidden keeps a value from fmt. It calls no methods on unexported fields, and
+// given a verb that does not fit it even follows pointers there; a func prints
+// as an address in every case.
+type hidden[T any] func() T
+
+func hide[T any](v T) hidden[T] { return func() T { return v } }
+
+// newKey returns the key that consists of b, which the caller gives away.
+func newKey(b []byte) Key { return Key{bytes: hide(b)} }
 
 // Generate draws a new key of 256 random bits. Its bytes are 64 lower-case
 // hexadecimal digits, so that it can be kept in a text file or an environment
@@ -39,8 +45,7 @@ type Key struct {
 func Generate() Key {
 	var b [generatedSize]byte
 	rand.Read(b[:]) // never fails
-	text := hex.AppendEncode(nil, b[:])
-	return Key{p: &text}
+	return newKey(hex.AppendEncode(nil, b[:]))
 }
 
 // FromBytes returns the key that consists of a copy of b. It fails unless b has
@@ -49,8 +54,7 @@ func FromBytes(b []byte) (Key, error) {
 	if err := checkKeySize(len(b)); err != nil {
 		return Key{}, fmt.Errorf("auth: %w", err)
 	}
-	b = slices.Clone(b)
-	return Key{p: &b}, nil
+	return newKey(slices.Clone(b)), nil
 }
 
 func checkKeySize(n int) error {
@@ -69,14 +73,14 @@ func (k Key) Bytes() []byte { return slices.Clone(k.raw()) }
 
 // raw returns the key's bytes, which must not be changed or kept.
 func (k Key) raw() []byte {
-	if k.p == nil {
+	if k.bytes == nil {
 		return nil
 	}
-	return *k.p
+	return k.bytes()
 }
 
 // IsZero reports whether k holds no key.
-func (k Key) IsZero() bool { return k.p == nil }
+func (k Key) IsZero() bool { return k.bytes == nil }
 
 // Equal reports whether both keys have the same bytes. How long it takes says
 // nothing about where they differ.

@@ -42,7 +42,7 @@ func LoadFile(path string) (Key, error) {
 	if err := checkKeySize(len(b)); err != nil {
 		return Key{}, fmt.Errorf("auth: key file %q: %w", path, err)
 	}
-	return Key{p: &b}, nil
+	return newKey(b), nil
 }
 
 // FromEnv reads a key from an environment variable. The key is the variable's
@@ -57,7 +57,7 @@ func FromEnv(name string) (Key, error) {
 	if err := checkKeySize(len(b)); err != nil {
 		return Key{}, fmt.Errorf("auth: environment variable %s: %w", name, err)
 	}
-	return Key{p: &b}, nil
+	return newKey(b), nil
 }
 
 // trimNewline removes one trailing newline.

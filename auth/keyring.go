@@ -122,7 +122,7 @@ func (e Entry) clone() Entry {
 // one.
 type Keyring struct {
 	// Fixed at creation.
-	secret [32]byte // salts of all names, known and unknown, come from it
+	secret hidden[[32]byte] // salts of all names, known and unknown, come from it
 	params Params
 
 	// Serialises Replace. Held while keys are derived; readers never take it.
@@ -158,8 +158,9 @@ func NewKeyringParams(p Params, entries ...Entry) (*Keyring, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Keyring{params: p}
-	rand.Read(r.secret[:])
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails
+	r := &Keyring{secret: hide(secret), params: p}
 	set, err := r.build(entries)
 	if err != nil {
 		return nil, err
@@ -222,7 +223,8 @@ func checkEntry(e Entry) error {
 
 // salt returns the salt for a name, whether or not there is a key of that name.
 func (r *Keyring) salt(name string) [saltSize]byte {
-	h := hmac.New(sha256.New, r.secret[:])
+	secret := r.secret()
+	h := hmac.New(sha256.New, secret[:])
 	io.WriteString(h, "syncmanager/1 salt\x00")
 	io.WriteString(h, name)
 	return [saltSize]byte(h.Sum(nil)[:saltSize])
@@ -303,7 +305,10 @@ func (r *Keyring) Lookup(name string) (Entry, bool) {
 // because the keyring may have changed during the handshake.
 func (r *Keyring) Current(s Session) (Entry, bool) {
 	g, ok := r.grants.Load().byName[s.KeyName]
-	if !ok || s.keyID == nil || !hmac.Equal(g.keys.id[:], s.keyID[:]) {
+	if !ok || s.keyID == nil {
+		return Entry{}, false
+	}
+	if id := s.keyID(); !hmac.Equal(g.keys.id[:], id[:]) {
 		return Entry{}, false
 	}
 	return g.entry.clone(), true

@@ -75,7 +75,7 @@ func FromPassphrase(pass string, salt []byte, p Params) (Key, error) {
 		return Key{}, err
 	}
 	b := argon2.IDKey([]byte(pass), salt, p.Time, p.Memory, p.Threads, derivedSize)
-	return Key{p: &b}, nil
+	return newKey(b), nil
 }
 
 func checkPassphrase(pass string) error {
@@ -104,7 +104,7 @@ type Passphrase struct {
 
 type passphrase struct {
 	// Fixed at creation.
-	text string
+	text hidden[string]
 
 	// Guarded by mu, which is held while a key is derived so that calls that
 	// need the same key share the work.
@@ -120,7 +120,7 @@ func NewPassphrase(pass string) (Passphrase, error) {
 	if err := checkPassphrase(pass); err != nil {
 		return Passphrase{}, err
 	}
-	return Passphrase{p: &passphrase{text: pass}}, nil
+	return Passphrase{p: &passphrase{text: hide(pass)}}, nil
 }
 
 func (p Passphrase) derive(salt [saltSize]byte, params Params) (Key, error) {
@@ -132,7 +132,7 @@ func (p Passphrase) derive(salt [saltSize]byte, params Params) (Key, error) {
 	if !p.p.key.IsZero() && p.p.salt == salt && p.p.params == params {
 		return p.p.key, nil
 	}
-	key, err := FromPassphrase(p.p.text, salt[:], params)
+	key, err := FromPassphrase(p.p.text(), salt[:], params)
 	if err != nil {
 		return Key{}, err
 	}
