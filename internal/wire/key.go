@@ -211,17 +211,25 @@ func buildKey(dst, v []byte) ([]byte, int) {
 		}
 		return EndTuple(dst, start, h.n), h.end
 	case TypeFrozenSet:
-		return buildFrozenSetKey(dst, v, &h), h.end
+		// Written out here, with spans instead of slices: a second function in
+		// this recursion would put the caller's dst on the heap.
+		buf, keys, pos := make([]byte, 0, h.end-h.off), make([]span, 0, h.n), h.off
+		for i := 0; i < h.n; i++ {
+			from, n := len(buf), 0
+			buf, n = buildKey(buf, v[pos:])
+			keys = append(keys, span{from, len(buf)})
+			pos += n
+		}
+		return appendSortedKeys(dst, buf, keys), h.end
 	}
 	return append(dst, v[:h.end]...), h.end
 }
 
-// span is a key's place in a buffer of keys. Spans instead of slices keep the
-// caller's dst off the heap.
+// span is a key's place in a buffer of keys.
 type span struct{ from, to int }
 
-func buildFrozenSetKey(dst, v []byte, h *head) []byte {
-	buf, keys := elementKeys(v, h)
+// appendSortedKeys appends a frozenset of the keys that lie in buf.
+func appendSortedKeys(dst, buf []byte, keys []span) []byte {
 	slices.SortFunc(keys, func(a, b span) int { return bytes.Compare(buf[a.from:a.to], buf[b.from:b.to]) })
 	keys = slices.CompactFunc(keys, func(a, b span) bool { return bytes.Equal(buf[a.from:a.to], buf[b.from:b.to]) })
 	size := 0
@@ -233,20 +241,6 @@ func buildFrozenSetKey(dst, v []byte, h *head) []byte {
 		dst = append(dst, buf[k.from:k.to]...)
 	}
 	return dst
-}
-
-// elementKeys returns the keys of the elements of a set whose keys were checked.
-func elementKeys(v []byte, h *head) (buf []byte, keys []span) {
-	buf = make([]byte, 0, h.end-h.off)
-	keys = make([]span, 0, h.n)
-	pos := h.off
-	for i := 0; i < h.n; i++ {
-		from, n := len(buf), 0
-		buf, n = buildKey(buf, v[pos:])
-		keys = append(keys, span{from, len(buf)})
-		pos += n
-	}
-	return buf, keys
 }
 
 // appendFloatKey appends a float that is not NaN, as an int where it is integral.
