@@ -291,11 +291,13 @@ func (e *Engine) call(cmd *Command) error {
 		if err == nil {
 			err = wire.Errorf(wire.CodeProtocol, "%d bytes after the arguments", len(cmd.Args)-argLen)
 		}
-		return wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err)
+		e.refuse(s, cmd.Serial, wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err))
+		return nil
 	}
 	args, err := wire.NewReader(cmd.Args)
 	if err != nil {
-		return wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err)
+		e.refuse(s, cmd.Serial, wire.Errorf(wire.CodeProtocol, "call %d: arguments: %v", cmd.Serial, err))
+		return nil
 	}
 	o, refusal := e.target(s, cmd)
 	if refusal != nil {
@@ -351,7 +353,7 @@ func (e *Engine) call(cmd *Command) error {
 // run calls the method's handler.
 func (e *Engine) run(c *Call, args []byte) {
 	o := c.Object
-	if o.Type.Outside && c.Method.Fn == nil {
+	if o.Type.Outside && (c.Method.Fn == nil || c.Method.number <= MethodValue) {
 		e.startWork(c, Work{Type: o.Type, Object: o.ID, Method: c.Method, Args: append([]byte(nil), args...)})
 		return
 	}

@@ -91,6 +91,10 @@ func rootCreate(o *Object, c *Call) {
 	if !ok {
 		return
 	}
+	if t := o.engine.types[typeid]; t != nil && t.Singleton {
+		o.engine.open(c, typeid, typeid)
+		return
+	}
 	t, err := o.engine.creatable(c, typeid)
 	if err != nil {
 		c.Fail(err)
@@ -176,7 +180,6 @@ func (e *Engine) constructed(c *Call, o *Object, err *wire.Error) {
 }
 
 func rootOpen(o *Object, c *Call) {
-	e := o.engine
 	name, ok := text(c, "name", maxName)
 	if !ok {
 		return
@@ -189,9 +192,13 @@ func rootOpen(o *Object, c *Call) {
 		c.Fail(wire.Errorf(wire.CodeValue, "an empty name; a named object needs one"))
 		return
 	}
-	if !mayOpen(c, name) {
-		return
+	if mayOpen(c, name) {
+		o.engine.open(c, name, typeid)
 	}
+}
+
+// open replies with the named object, which is made if there is none.
+func (e *Engine) open(c *Call, name, typeid string) {
 	named := e.named[name]
 	if named == nil {
 		t, err := e.creatable(c, typeid)
@@ -208,7 +215,11 @@ func rootOpen(o *Object, c *Call) {
 	}
 	if named.busy != nil && named.busy.Stage == stageConstruct {
 		// Somebody else is making it: wait, and look again.
-		c.args = reopenArgs(name, typeid, c)
+		if c.Method.number == MethodOpen {
+			c.args = reopenArgs(c, name, typeid)
+		} else {
+			c.args = reopenArgs(c, typeid)
+		}
 		c.deferred = true
 		c.Park(&named.waiting)
 		return
@@ -216,13 +227,14 @@ func rootOpen(o *Object, c *Call) {
 	c.ReturnBytes(named.AppendRef(nil))
 }
 
-// reopenArgs builds the arguments of an open again, for when it is run later.
-func reopenArgs(name, typeid string, c *Call) []byte {
+// reopenArgs builds the arguments of a call again, for when it is run later.
+func reopenArgs(c *Call, taken ...string) []byte {
 	rest := c.Args.Rest()
 	r, _ := wire.NewReader(rest)
-	b := wire.AppendArrayHeader(nil, r.NArgs()+2)
-	b = wire.AppendStr(b, name)
-	b = wire.AppendStr(b, typeid)
+	b := wire.AppendArrayHeader(nil, r.NArgs()+len(taken))
+	for _, s := range taken {
+		b = wire.AppendStr(b, s)
+	}
 	for r.More() {
 		b = append(b, r.Next()...)
 	}

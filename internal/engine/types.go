@@ -88,6 +88,9 @@ type Type struct {
 	Outside bool
 	// NoCreate refuses create and open by clients.
 	NoCreate bool
+	// Singleton makes every create return one object, which is named like the
+	// type and made at the first create.
+	Singleton bool
 
 	byName map[string]*Method
 }
