@@ -29,7 +29,7 @@ type Channel struct {
 
 func (c Channel) validate() error {
 	if err := checkKind(c.Kind); err != nil {
-		return err
+		return fmt.Errorf("auth: %w", err)
 	}
 	want := 0
 	if c.Kind == TransportTLS {

@@ -161,14 +161,14 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 
 	key, err := config.Credential.derive(answer.salt, answer.params)
 	if err != nil {
-		return Session{}, err
+		return Session{}, fmt.Errorf("auth: %w", err)
 	}
 	if err := ctx.Err(); err != nil { // derive may have taken long
 		return Session{}, err
 	}
 	keys, err := deriveKeys(key)
 	if err != nil {
-		return Session{}, err
+		return Session{}, fmt.Errorf("auth: %w", err)
 	}
 	proof := t.clientProof(&keys)
 	if err := m.write("client proof", proof[:]); err != nil {
@@ -189,8 +189,10 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 		return Session{}, fmt.Errorf("auth: the server did not prove key %q: %w", hello.name, ErrAuthentication)
 	}
 	session := Session{KeyName: hello.name, Version: answer.version, Binding: t.binding()}
-	session.SessionKey, err = t.sessionKey(&keys, hello.nonce, answer.nonce)
-	return session, err
+	if session.SessionKey, err = t.sessionKey(&keys, hello.nonce, answer.nonce); err != nil {
+		return Session{}, fmt.Errorf("auth: %w", err)
+	}
+	return session, nil
 }
 
 func runServer(ctx context.Context, m *messages, config *ServerConfig, versions [2]uint16) (Session, error) {
@@ -251,7 +253,7 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		keyID:    hide(grant.keys.id),
 	}
 	if session.SessionKey, err = t.sessionKey(&grant.keys, hello.nonce, answer.nonce); err != nil {
-		return Session{}, err
+		return Session{}, fmt.Errorf("auth: %w", err)
 	}
 	own := t.serverProof(&grant.keys, proof)
 	if err := m.write("server proof", own[:]); err != nil {

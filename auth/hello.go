@@ -66,7 +66,7 @@ func decodeClientHello(b []byte) (clientHello, error) {
 	if d.err == nil {
 		if err := checkKind(h.kind); err != nil {
 			d.fail("%v", err)
-		} else if err := CheckName(h.name); err != nil {
+		} else if err := checkName(h.name); err != nil {
 			d.fail("%v", err)
 		}
 	}
@@ -78,11 +78,11 @@ func decodeClientHello(b []byte) (clientHello, error) {
 
 func checkKind(kind string) error {
 	if kind == "" || len(kind) > maxKindSize {
-		return fmt.Errorf("auth: the transport kind has %d bytes, it must have 1 to %d", len(kind), maxKindSize)
+		return fmt.Errorf("the transport kind has %d bytes, it must have 1 to %d", len(kind), maxKindSize)
 	}
 	for i := range len(kind) {
 		if c := kind[i]; c <= ' ' || c > '~' {
-			return fmt.Errorf("auth: transport kind %q is not printable ASCII", kind)
+			return fmt.Errorf("transport kind %q is not printable ASCII", kind)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func decodeServerHello(b []byte) (serverHello, error) {
 		copy(h.salt[:], d.bytes(saltSize))
 		h.params = Params{Time: d.uint32(), Memory: d.uint32(), Threads: d.byte()}
 		if d.err == nil {
-			if err := h.params.Validate(); err != nil {
+			if err := h.params.check(); err != nil {
 				d.fail("%v", err)
 			}
 		}

@@ -210,6 +210,7 @@ func TestDowngradedVersionRange(t *testing.T) {
 			defer conn.Close()
 		}
 		c, s := clientWith(t, "key"), serverWith(ring)
+		c.KeyName = DefaultName
 		cd := start(a, func() (Session, error) { return runClient(t.Context(), newMessages(a), &c, wide) })
 		sd := start(b, func() (Session, error) { return runServer(t.Context(), newMessages(b), &s, wide) })
 		go func() {
@@ -268,6 +269,7 @@ func TestNoCommonVersion(t *testing.T) {
 	} {
 		a, b := net.Pipe()
 		c, s := clientWith(t, "key"), serverWith(ring)
+		c.KeyName = DefaultName
 		cd := start(a, func() (Session, error) { return runClient(t.Context(), newMessages(a), &c, test.client) })
 		sd := start(b, func() (Session, error) { return runServer(t.Context(), newMessages(b), &s, test.server) })
 		for side, o := range map[string]outcome{"client": <-cd, "server": <-sd} {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -136,7 +137,7 @@ type Credential interface {
 
 func (k Key) derive([saltSize]byte, Params) (Key, error) {
 	if k.IsZero() {
-		return Key{}, fmt.Errorf("auth: no authkey: the Key is the zero value; use Generate, FromBytes, LoadFile or FromEnv")
+		return Key{}, errors.New("no authkey: the Key is the zero value; use Generate, FromBytes, LoadFile or FromEnv")
 	}
 	return k, nil
 }

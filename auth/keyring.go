@@ -77,13 +77,20 @@ func (r *Role) UnmarshalText(text []byte) error {
 // CheckName reports what is wrong with a key name. A good one has 1 to
 // MaxNameSize bytes, all of them ASCII letters, digits or one of "._@-".
 func CheckName(name string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	return nil
+}
+
+func checkName(name string) error {
 	if name == "" || len(name) > MaxNameSize {
-		return fmt.Errorf("auth: a key name has %d bytes, it must have 1 to %d", len(name), MaxNameSize)
+		return fmt.Errorf("a key name has %d bytes, it must have 1 to %d", len(name), MaxNameSize)
 	}
 	for i := range len(name) {
 		c := name[i]
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._@-", c) >= 0) {
-			return fmt.Errorf("auth: key name %q holds %q, allowed are ASCII letters, digits and any of \"._@-\"", name, c)
+			return fmt.Errorf("key name %q holds %q, allowed are ASCII letters, digits and any of \"._@-\"", name, c)
 		}
 	}
 	return nil
@@ -189,17 +196,17 @@ func (r *Keyring) build(entries []Entry) (*grantSet, error) {
 		}
 		key, err := e.Credential.derive(r.salt(e.Name), r.params)
 		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", e.Name, err)
+			return nil, fmt.Errorf("auth: key %q: %w", e.Name, err)
 		}
 		keys, err := deriveKeys(key)
 		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", e.Name, err)
+			return nil, fmt.Errorf("auth: key %q: %w", e.Name, err)
 		}
 		set.byName[e.Name] = &grant{entry: e.clone(), keys: keys}
 	}
 	keys, err := deriveKeys(Generate())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("auth: %w", err)
 	}
 	set.nobody = &grant{keys: keys}
 	return set, nil

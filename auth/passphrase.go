@@ -45,16 +45,23 @@ func DefaultParams() Params { return Params{Time: 3, Memory: 64 << 10, Threads: 
 
 // Validate reports the first parameter that is out of bounds.
 func (p Params) Validate() error {
+	if err := p.check(); err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	return nil
+}
+
+func (p Params) check() error {
 	work := uint64(p.Time) * uint64(p.Memory)
 	switch {
 	case p.Time < 1 || p.Time > MaxTime:
-		return fmt.Errorf("auth: argon2id time is %d, it must be 1 to %d", p.Time, MaxTime)
+		return fmt.Errorf("argon2id time is %d, it must be 1 to %d", p.Time, MaxTime)
 	case p.Memory < MinMemory || p.Memory > MaxMemory:
-		return fmt.Errorf("auth: argon2id memory is %d KiB, it must be %d to %d KiB", p.Memory, MinMemory, MaxMemory)
+		return fmt.Errorf("argon2id memory is %d KiB, it must be %d to %d KiB", p.Memory, MinMemory, MaxMemory)
 	case p.Threads < 1 || p.Threads > MaxThreads:
-		return fmt.Errorf("auth: argon2id threads is %d, it must be 1 to %d", p.Threads, MaxThreads)
+		return fmt.Errorf("argon2id threads is %d, it must be 1 to %d", p.Threads, MaxThreads)
 	case work < MinWork || work > MaxWork:
-		return fmt.Errorf("auth: argon2id time %d times memory %d KiB is %d KiB, it must be %d to %d KiB",
+		return fmt.Errorf("argon2id time %d times memory %d KiB is %d KiB, it must be %d to %d KiB",
 			p.Time, p.Memory, work, MinWork, MaxWork)
 	}
 	return nil
@@ -65,13 +72,21 @@ func (p Params) Validate() error {
 // bounds. It takes a good fraction of a second and p.Memory of memory. The
 // bytes of the passphrase count as they are, without Unicode normalisation.
 func FromPassphrase(pass string, salt []byte, p Params) (Key, error) {
+	key, err := fromPassphrase(pass, salt, p)
+	if err != nil {
+		return Key{}, fmt.Errorf("auth: %w", err)
+	}
+	return key, nil
+}
+
+func fromPassphrase(pass string, salt []byte, p Params) (Key, error) {
 	if err := checkPassphrase(pass); err != nil {
 		return Key{}, err
 	}
 	if len(salt) < minSaltSize || len(salt) > maxSaltSize {
-		return Key{}, fmt.Errorf("auth: the salt has %d bytes, it must have %d to %d", len(salt), minSaltSize, maxSaltSize)
+		return Key{}, fmt.Errorf("the salt has %d bytes, it must have %d to %d", len(salt), minSaltSize, maxSaltSize)
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.check(); err != nil {
 		return Key{}, err
 	}
 	b := argon2.IDKey([]byte(pass), salt, p.Time, p.Memory, p.Threads, derivedSize)
@@ -81,9 +96,9 @@ func FromPassphrase(pass string, salt []byte, p Params) (Key, error) {
 func checkPassphrase(pass string) error {
 	switch {
 	case pass == "":
-		return errors.New("auth: the passphrase is empty")
+		return errors.New("the passphrase is empty")
 	case len(pass) > MaxKeySize:
-		return fmt.Errorf("auth: the passphrase has %d bytes, at most %d are allowed", len(pass), MaxKeySize)
+		return fmt.Errorf("the passphrase has %d bytes, at most %d are allowed", len(pass), MaxKeySize)
 	}
 	return nil
 }
@@ -118,21 +133,21 @@ type passphrase struct {
 // MaxKeySize bytes. It derives nothing yet.
 func NewPassphrase(pass string) (Passphrase, error) {
 	if err := checkPassphrase(pass); err != nil {
-		return Passphrase{}, err
+		return Passphrase{}, fmt.Errorf("auth: %w", err)
 	}
 	return Passphrase{p: &passphrase{text: hide(pass)}}, nil
 }
 
 func (p Passphrase) derive(salt [saltSize]byte, params Params) (Key, error) {
 	if p.p == nil {
-		return Key{}, errors.New("auth: no passphrase: the Passphrase is the zero value; use NewPassphrase")
+		return Key{}, errors.New("no passphrase: the Passphrase is the zero value; use NewPassphrase")
 	}
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
 	if !p.p.key.IsZero() && p.p.salt == salt && p.p.params == params {
 		return p.p.key, nil
 	}
-	key, err := FromPassphrase(p.p.text(), salt[:], params)
+	key, err := fromPassphrase(p.p.text(), salt[:], params)
 	if err != nil {
 		return Key{}, err
 	}

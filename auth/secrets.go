@@ -39,7 +39,7 @@ type derivedKeys struct {
 func deriveKeys(k Key) (derivedKeys, error) {
 	prk, err := hkdf.Extract(sha256.New, k.raw(), nil)
 	if err != nil {
-		return derivedKeys{}, fmt.Errorf("auth: deriving keys: %w", err)
+		return derivedKeys{}, fmt.Errorf("deriving keys: %w", err)
 	}
 	d := derivedKeys{prk: prk}
 	for _, part := range []struct {
@@ -48,7 +48,7 @@ func deriveKeys(k Key) (derivedKeys, error) {
 	}{{labelClient, &d.client}, {labelServer, &d.server}, {labelKeyID, &d.id}} {
 		b, err := hkdf.Expand(sha256.New, prk, part.label, len(part.key))
 		if err != nil {
-			return derivedKeys{}, fmt.Errorf("auth: deriving keys: %w", err)
+			return derivedKeys{}, fmt.Errorf("deriving keys: %w", err)
 		}
 		copy(part.key[:], b)
 	}
@@ -108,7 +108,7 @@ func (t *transcript) sessionKey(d *derivedKeys, client, server [nonceSize]byte) 
 	info := labelSession + string(client[:]) + string(server[:]) + string(binding[:])
 	b, err := hkdf.Expand(sha256.New, d.prk, info, len(SessionKey{}))
 	if err != nil {
-		return SessionKey{}, fmt.Errorf("auth: deriving the session key: %w", err)
+		return SessionKey{}, fmt.Errorf("deriving the session key: %w", err)
 	}
 	return SessionKey(b), nil
 }
