@@ -298,13 +298,14 @@ func guard(ctx context.Context, conn net.Conn, timeout time.Duration, run func()
 	if cut && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 		return Session{}, fmt.Errorf("auth: handshake: %w", ctx.Err())
 	}
-	if err == nil {
-		err = conn.SetDeadline(time.Time{})
-	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = fmt.Errorf("auth: the handshake took more than %v: %w", timeout, err)
 	}
 	if err != nil {
 		return Session{}, err
 	}
+	// A deadline could be set before, so this fails only on a connection that has
+	// been closed since, as the caller's next read will say.
+	_ = conn.SetDeadline(time.Time{})
 	return session, nil
 }
