@@ -1,0 +1,193 @@
+package pickle
+
+import "math"
+
+// Equal reports whether two graphs are the same: values of the same types and
+// contents in the same order, shared in the same places, with the same cycles.
+// Where identity does not matter, as for strings, bytes, ints, globals and the
+// empty tuple, only contents are compared. Floats are equal when their bits
+// are.
+func Equal(a, b Node) bool {
+	type pair struct{ a, b Node }
+	// to and from pair the nodes of the two graphs one to one.
+	to, from := make(map[Node]Node), make(map[Node]Node)
+	work := []pair{{a, b}}
+	both := func(x, y []Node) bool {
+		if len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			work = append(work, pair{x[i], y[i]})
+		}
+		return true
+	}
+	for len(work) > 0 {
+		p := work[len(work)-1]
+		work = work[:len(work)-1]
+		if p.a == nil || p.b == nil {
+			if p.a != nil || p.b != nil {
+				return false
+			}
+			continue
+		}
+		if same, leaf := sameLeaf(p.a, p.b); leaf {
+			if !same {
+				return false
+			}
+			continue
+		}
+		x, seenA := to[p.a]
+		y, seenB := from[p.b]
+		if seenA || seenB {
+			if x != p.b || y != p.a {
+				return false
+			}
+			continue
+		}
+		to[p.a], from[p.b] = p.b, p.a
+		ok := false
+		switch x := p.a.(type) {
+		case *ByteArray:
+			y, is := p.b.(*ByteArray)
+			ok = is && x.B == y.B
+		case *List:
+			y, is := p.b.(*List)
+			ok = is && both(x.Items, y.Items)
+		case *Tuple:
+			y, is := p.b.(*Tuple)
+			ok = is && both(x.Items, y.Items)
+		case *Dict:
+			y, is := p.b.(*Dict)
+			ok = is && both(x.Items, y.Items)
+		case *Set:
+			y, is := p.b.(*Set)
+			ok = is && both(x.Items, y.Items)
+		case *FrozenSet:
+			y, is := p.b.(*FrozenSet)
+			ok = is && both(x.Items, y.Items)
+		case *Object:
+			y, is := p.b.(*Object)
+			ok = is && x.Op == y.Op && len(x.Steps) == len(y.Steps) &&
+				(x.Kwargs == nil) == (y.Kwargs == nil) && (x.Args == nil) == (y.Args == nil)
+			if !ok {
+				break
+			}
+			work = append(work, pair{x.Callable, y.Callable})
+			if x.Args != nil {
+				work = append(work, pair{x.Args, y.Args})
+			}
+			if x.Kwargs != nil {
+				work = append(work, pair{x.Kwargs, y.Kwargs})
+			}
+			for i := range x.Steps {
+				if x.Steps[i].Op != y.Steps[i].Op || !both(x.Steps[i].Items, y.Steps[i].Items) {
+					return false
+				}
+			}
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// sameLeaf compares two nodes if the first has no identity of its own.
+func sameLeaf(a, b Node) (same, leaf bool) {
+	switch a := a.(type) {
+	case None, Bool, Int, Ext:
+		return a == b, true
+	case Float:
+		y, ok := b.(Float)
+		return ok && math.Float64bits(float64(a)) == math.Float64bits(float64(y)), true
+	case *BigInt:
+		y, ok := b.(*BigInt)
+		return ok && a.LE == y.LE, true
+	case *Str:
+		y, ok := b.(*Str)
+		return ok && a.S == y.S, true
+	case *Bytes:
+		y, ok := b.(*Bytes)
+		return ok && a.B == y.B, true
+	case *Global:
+		y, ok := b.(*Global)
+		return ok && *a == *y, true
+	case *Tuple:
+		y, ok := b.(*Tuple)
+		if len(a.Items) == 0 {
+			return ok && len(y.Items) == 0, true
+		}
+	}
+	return false, false
+}
+
+// children calls yield for what n contains, in the order in which it is
+// written.
+func children(n Node, yield func(Node)) {
+	all := func(items []Node) {
+		for _, c := range items {
+			yield(c)
+		}
+	}
+	switch n := n.(type) {
+	case *List:
+		all(n.Items)
+	case *Tuple:
+		all(n.Items)
+	case *Dict:
+		all(n.Items)
+	case *Set:
+		all(n.Items)
+	case *FrozenSet:
+		all(n.Items)
+	case *Object:
+		yield(n.Callable)
+		if n.Args != nil {
+			yield(n.Args)
+		}
+		if n.Kwargs != nil {
+			yield(n.Kwargs)
+		}
+		for i := range n.Steps {
+			all(n.Steps[i].Items)
+		}
+	}
+}
+
+// Cyclic reports whether some container can be reached from itself. A graph
+// without cycles can still share so much that it is exponentially larger as a
+// tree.
+func Cyclic(n Node) bool {
+	const open, done = 1, 2
+	state := make(map[Node]uint8)
+	work := []Node{n}
+	for len(work) > 0 {
+		n := work[len(work)-1]
+		switch state[n] {
+		case 0:
+			state[n] = open
+		case open:
+			// All below it has been seen.
+			state[n] = done
+			fallthrough
+		default:
+			work = work[:len(work)-1]
+			continue
+		}
+		cyclic := false
+		children(n, func(c Node) {
+			switch c.(type) {
+			case *List, *Tuple, *Dict, *Set, *FrozenSet, *Object:
+				if state[c] == open {
+					cyclic = true
+				} else if state[c] == 0 {
+					work = append(work, c)
+				}
+			}
+		})
+		if cyclic {
+			return true
+		}
+	}
+	return false
+}
