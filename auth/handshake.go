@@ -118,8 +118,8 @@ func Client(ctx context.Context, conn net.Conn, config ClientConfig) (Session, e
 // a *RefusedError. It is safe to run any number of them at once with one
 // Keyring.
 func Server(ctx context.Context, conn net.Conn, config ServerConfig) (Session, error) {
-	if config.Keyring == nil {
-		return Session{}, errors.New("auth: ServerConfig.Keyring is missing")
+	if config.Keyring == nil || config.Keyring.grants.Load() == nil {
+		return Session{}, errors.New("auth: ServerConfig.Keyring is missing or empty: it must come from NewKeyring")
 	}
 	versions, err := checkVersions(config.MinVersion, config.MaxVersion)
 	if err != nil {

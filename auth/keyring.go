@@ -126,7 +126,7 @@ func (e Entry) clone() Entry {
 
 // Keyring is the set of keys that a server accepts. It is safe for concurrent
 // use. A set is replaced as a whole: a handshake sees the old one or the new
-// one.
+// one. The zero Keyring holds no key and takes none: use NewKeyring.
 type Keyring struct {
 	// Fixed at creation.
 	secret hidden[[32]byte] // salts of all names, known and unknown, come from it
@@ -183,6 +183,9 @@ func SingleKey(c Credential) (*Keyring, error) {
 }
 
 func (r *Keyring) build(entries []Entry) (*grantSet, error) {
+	if r.secret == nil {
+		return nil, errors.New("auth: the Keyring is the zero value: use NewKeyring")
+	}
 	if len(entries) == 0 {
 		return nil, errors.New("auth: a keyring needs at least one key")
 	}
@@ -235,6 +238,14 @@ func (r *Keyring) salt(name string) [saltSize]byte {
 	io.WriteString(h, "syncmanager/1 salt\x00")
 	io.WriteString(h, name)
 	return [saltSize]byte(h.Sum(nil)[:saltSize])
+}
+
+// set returns the present state, which is empty for the zero Keyring.
+func (r *Keyring) set() *grantSet {
+	if set := r.grants.Load(); set != nil {
+		return set
+	}
+	return &grantSet{}
 }
 
 // grant returns the grant for a name, or one that nobody can have the key of.
@@ -299,7 +310,7 @@ func (r *Keyring) Replace(entries ...Entry) (Change, error) {
 // Lookup returns the entry called name. How long it takes may say whether there
 // is one.
 func (r *Keyring) Lookup(name string) (Entry, bool) {
-	g, ok := r.grants.Load().byName[name]
+	g, ok := r.set().byName[name]
 	if !ok {
 		return Entry{}, false
 	}
@@ -311,7 +322,7 @@ func (r *Keyring) Lookup(name string) (Entry, bool) {
 // replaced by another since. A server asks it once it has registered a session,
 // because the keyring may have changed during the handshake.
 func (r *Keyring) Current(s Session) (Entry, bool) {
-	g, ok := r.grants.Load().byName[s.KeyName]
+	g, ok := r.set().byName[s.KeyName]
 	if !ok || s.keyID == nil {
 		return Entry{}, false
 	}
@@ -323,7 +334,7 @@ func (r *Keyring) Current(s Session) (Entry, bool) {
 
 // All returns the entries in order of their names.
 func (r *Keyring) All() []Entry {
-	set := r.grants.Load()
+	set := r.set()
 	all := make([]Entry, 0, len(set.byName))
 	for _, g := range set.byName {
 		all = append(all, g.entry.clone())

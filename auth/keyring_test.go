@@ -213,3 +213,19 @@ func TestKeyringInUseWhileReplaced(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func TestZeroKeyring(t *testing.T) {
+	var r Keyring
+	if _, ok := r.Lookup(DefaultName); ok || len(r.All()) != 0 {
+		t.Error("the zero Keyring holds a key")
+	}
+	if _, ok := r.Current(Session{KeyName: DefaultName}); ok {
+		t.Error("the zero Keyring has a session")
+	}
+	if _, err := r.Replace(Entry{Name: "x", Credential: Generate(), Role: RoleRead}); err == nil {
+		t.Error("the zero Keyring took a key")
+	}
+	if _, err := Server(t.Context(), nil, serverWith(&r)); err == nil {
+		t.Error("the zero Keyring served")
+	}
+}
