@@ -191,11 +191,12 @@ func (d *decoder) popMark() ([]Node, error) {
 
 // deepen records that the container whose height is *h now holds items.
 func (d *decoder) deepen(h *int32, items ...Node) error {
+	// One of them may be the container itself: its height counts as it was.
+	var below int32
 	for _, n := range items {
-		if c := n.height() + 1; c > *h {
-			*h = c
-		}
+		below = max(below, n.height())
 	}
+	*h = max(*h, below+1)
 	if int(*h) > d.lim.Depth {
 		return d.fail(ErrLimit, "containers nested more than %d deep (Depth)", d.lim.Depth)
 	}

@@ -109,6 +109,22 @@ class Flags(enum.IntFlag):
 Point = collections.namedtuple('Point', 'x y')
 
 
+class Coded1(object):
+    pass
+
+
+class Coded2(object):
+    pass
+
+
+class Coded3(object):
+    pass
+
+
+def rebuild_proxy(*args):
+    return Plain(args=args)
+
+
 def function(x):
     return x
 
