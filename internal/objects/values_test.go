@@ -12,10 +12,10 @@ import (
 // The values that tests write: nil, bool, int, int64, uint64, float64, string,
 // []byte, []any (a list), wire.Raw (an encoded value), wire.Ref, and these.
 type (
-	tuple     []any
-	set       []any
-	frozenset []any
-	dict      []any // key, value, key, value
+	vtuple  []any
+	vset    []any
+	vfrozen []any
+	vdict   []any // key, value, key, value
 )
 
 // enc encodes a value.
@@ -58,14 +58,14 @@ func appendAny(b []byte, v any) []byte {
 	case []any:
 		b = wire.AppendArrayHeader(b, len(v))
 		return all(v)
-	case dict:
+	case vdict:
 		b = wire.AppendMapHeader(b, len(v)/2)
 		return all(v)
-	case tuple:
+	case vtuple:
 		return wire.EndTuple(all(v), at, len(v))
-	case set:
+	case vset:
 		return wire.EndSet(all(v), at, len(v))
-	case frozenset:
+	case vfrozen:
 		return wire.EndFrozenSet(all(v), at, len(v))
 	}
 	panic(fmt.Sprintf("no value: %T", v))
