@@ -90,6 +90,19 @@ func (o *Object) KeepRaw(raw wire.Raw, refs bool) {
 	}
 }
 
+// KeepAll counts n values with size bytes in all, which the object keeps from
+// now on: values of another container that are shared with it. refs says that
+// there may be references inside; only then each is called.
+func (o *Object) KeepAll(n int, size int64, refs bool, each func(yield func(wire.Raw) bool)) {
+	o.charge(size + int64(n)*itemCost)
+	if refs {
+		each(func(raw wire.Raw) bool {
+			o.holdInside(raw)
+			return true
+		})
+	}
+}
+
 // HasRefs reports whether some value that the object keeps may hold a
 // reference.
 func (o *Object) HasRefs() bool { return o.hasRefs }
