@@ -36,6 +36,7 @@ type Call struct {
 
 	// Owned by the engine.
 	argRefs  bool
+	argBytes int   // of all arguments, if they are the engine's for good, else 0
 	redone   bool // the reply says that an item is delivered again
 	granted  bool // the reply granted references
 	given    bool // the caller has abandoned it
@@ -332,6 +333,9 @@ func (e *Engine) call(cmd *Command) error {
 		c.next = nil
 	}
 	c.Session, c.Serial, c.Object, c.Method, c.Args, c.argRefs = s, cmd.Serial, o, m, args, argRefs
+	if cmd.Owned {
+		c.argBytes = len(cmd.Args)
+	}
 	c.timer = -1
 	c.timeout = noTimeout
 	if cmd.HasTimeout {

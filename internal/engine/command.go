@@ -44,6 +44,7 @@ type Command struct {
 	Guard      uint64
 	Token      uint64
 	Args       []byte // one array; borrowed
+	Owned      bool   // Args are the engine's for good
 
 	// The rest.
 	Abandon bool

@@ -76,7 +76,14 @@ const itemCost = 48
 // Keep returns an owned copy of an argument for the object to keep, counts its
 // bytes, and holds the references inside it.
 func (o *Object) Keep(c *Call, v []byte) wire.Raw {
-	raw := wire.Raw(v)
+	var raw wire.Raw
+	if c.argBytes > 0 && len(v) > c.argBytes/2 {
+		// Most of a large message: take its memory instead of copying it while
+		// everybody waits.
+		raw = wire.OwnedRaw(v)
+	} else {
+		raw = wire.Raw(v)
+	}
 	o.KeepRaw(raw, c.argRefs)
 	return raw
 }

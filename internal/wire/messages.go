@@ -30,6 +30,9 @@ const (
 	KindMux      Kind = 14
 )
 
+// HeadSize is the length of a frame's head: four bytes of length and the kind.
+const HeadSize = 5
+
 // Open starts a session.
 type Open struct {
 	Version uint64

@@ -1,5 +1,11 @@
 package wire
 
+import "unsafe"
+
+// OwnedRaw returns b as a Raw without copying it. Nobody may change b from now
+// on: the reader of a large message gives its memory away, and this takes it.
+func OwnedRaw(b []byte) Raw { return Raw(unsafe.String(unsafe.SliceData(b), len(b))) }
+
 // Rest returns the arguments that are left as an array of their own.
 func (r *Reader) Rest() []byte {
 	b := AppendArrayHeader(make([]byte, 0, 5+len(r.b)), r.n-r.next)
