@@ -1,0 +1,62 @@
+package managers
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// serve runs a method of the server object that is not the engine's own.
+func (s *Server) serve(j *job) *engine.Command {
+	cmd := &engine.Command{Op: engine.OpComplete, Work: j.work.ID}
+	switch j.work.Method.Name {
+	case "info":
+		cmd.Value = s.info()
+	case "shutdown":
+		s.log.Info("shutdown was asked for", "session", j.work.Session)
+		cmd.Value = wire.AppendNil(nil)
+		// The reply first: Shutdown waits for this work.
+		s.RequestShutdown()
+	default:
+		cmd.Error = wire.Errorf(wire.CodeNotExposed, "server.%s is not exposed", j.work.Method.Name)
+	}
+	return cmd
+}
+
+// info describes the server, as a dict.
+func (s *Server) info() []byte {
+	s.core.mu.Lock()
+	stats := s.core.engine.Stats()
+	s.core.mu.Unlock()
+	s.mu.Lock()
+	conns := len(s.conns)
+	s.mu.Unlock()
+	host, _ := os.Hostname()
+	addrs := make([]any, 0, 4)
+	for _, a := range s.Addrs() {
+		addrs = append(addrs, a)
+	}
+	module := "unknown"
+	if b, ok := debug.ReadBuildInfo(); ok {
+		module = b.Main.Version
+	}
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	b, err := wire.AppendAny(nil, map[string]any{
+		"server": s.config.Version, "version": module, "protocol": int64(wire.Version), "go": runtime.Version(),
+		"pid": int64(os.Getpid()), "host": host, "addresses": addrs,
+		"uptime_seconds": time.Since(s.started).Seconds(), "lease_seconds": s.config.Lease.Seconds(),
+		"sessions": int64(stats.Sessions), "connections": int64(conns), "objects": int64(stats.Objects),
+		"names": int64(stats.Names), "parked": int64(stats.Parked), "running": int64(stats.Running),
+		"bytes": stats.Bytes, "goroutines": int64(runtime.NumGoroutine()),
+		"heap_bytes": int64(mem.HeapAlloc), "sys_bytes": int64(mem.Sys),
+	})
+	if err != nil {
+		return wire.AppendNil(nil)
+	}
+	return b
+}

@@ -1,0 +1,137 @@
+package managers
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/engine"
+)
+
+// Config configures a server. The zero value of every field but the keys
+// works. It must not be changed once NewServer has it.
+type Config struct {
+	// AuthKey is the one key of a server with one key; it has the name
+	// "default" and the role admin. Keyring, when it is set, replaces it.
+	AuthKey auth.Credential
+	// Keyring holds several keys with names, roles and prefixes.
+	Keyring *auth.Keyring
+
+	// Lease is how long a session outlives its connection, and how long a
+	// silent peer is believed to be alive. 0 means DefaultLease. A client may
+	// ask for a shorter one, down to MinLease, or for a longer one, up to
+	// MaxLease.
+	Lease time.Duration
+
+	// MaxMessage bounds one message in bytes, either way. 0 means
+	// DefaultMaxMessage.
+	MaxMessage int
+	// MaxUnsent bounds the bytes that wait for a client that does not read;
+	// above it the client is cut off. 0 means DefaultMaxUnsent.
+	MaxUnsent int
+	// MaxStrangers bounds the connections that have not authenticated yet. 0
+	// means DefaultMaxStrangers.
+	MaxStrangers int
+	// HandshakeTimeout bounds how long a stranger may take. 0 means
+	// DefaultHandshakeTimeout.
+	HandshakeTimeout time.Duration
+	// Limits bounds what sessions may use. A zero field means its default; a
+	// negative one means no limit.
+	Limits Limits
+
+	// ShutdownGrace is how long methods that run may take to finish when the
+	// server ends. 0 means DefaultShutdownGrace.
+	ShutdownGrace time.Duration
+
+	// Logger gets the server's log. Nil: nothing is logged. Calls are traced
+	// at slog.LevelDebug.
+	Logger *slog.Logger
+
+	// Version is what clients are told, e.g. "managerd 1.0". Empty: the
+	// library's name.
+	Version string
+
+	// observe, when set, sees each command. For tests.
+	observe func(e *engine.Engine, c *engine.Command, fx *engine.Effects) error
+}
+
+// Limits bounds what sessions may use.
+type Limits struct {
+	Sessions    int   // sessions at a time
+	Depth       int   // nesting of a value
+	Outstanding int   // calls of a session without a reply
+	Parked      int   // calls of a session that wait
+	Kept        int   // bytes of a session's replies that are not acknowledged
+	Objects     int   // objects that a session created and that still live
+	References  int   // objects that a session holds
+	Items       int   // entries of one container
+	Bytes       int64 // what all objects and calls take, by the engine's count
+}
+
+// The defaults of Config.
+const (
+	DefaultLease            = 15 * time.Second
+	MinLease                = time.Second
+	MaxLease                = 10 * time.Minute
+	DefaultMaxMessage       = 256 << 20
+	DefaultMaxUnsent        = 64 << 20
+	DefaultMaxStrangers     = 1024
+	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultShutdownGrace    = 5 * time.Second
+)
+
+// maxLibrary is what clients are told when Config.Version is empty.
+const libraryVersion = "syncmanager"
+
+func (c *Config) setDefaults() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.Lease, DefaultLease)
+	def(&c.HandshakeTimeout, DefaultHandshakeTimeout)
+	def(&c.ShutdownGrace, DefaultShutdownGrace)
+	num := func(n *int, v int) {
+		if *n <= 0 {
+			*n = v
+		}
+	}
+	num(&c.MaxMessage, DefaultMaxMessage)
+	num(&c.MaxUnsent, DefaultMaxUnsent)
+	num(&c.MaxStrangers, DefaultMaxStrangers)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Version == "" {
+		c.Version = libraryVersion
+	}
+}
+
+// engineConfig returns the engine's limits. There, 0 is no limit.
+func (l Limits) engineConfig() engine.Config {
+	cfg := engine.DefaultConfig()
+	set := func(into *int, v int) {
+		switch {
+		case v > 0:
+			*into = v
+		case v < 0:
+			*into = 0
+		}
+	}
+	set(&cfg.MaxSessions, l.Sessions)
+	set(&cfg.MaxDepth, l.Depth)
+	set(&cfg.MaxOutstanding, l.Outstanding)
+	set(&cfg.MaxParked, l.Parked)
+	set(&cfg.MaxKept, l.Kept)
+	set(&cfg.MaxObjects, l.Objects)
+	set(&cfg.MaxRefs, l.References)
+	set(&cfg.MaxItems, l.Items)
+	switch {
+	case l.Bytes > 0:
+		cfg.MaxBytes = l.Bytes
+	case l.Bytes < 0:
+		cfg.MaxBytes = 0
+	}
+	return cfg
+}

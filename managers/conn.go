@@ -1,0 +1,250 @@
+package managers
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// conn is one authenticated connection: the read loop, and the outbox that all
+// write to.
+type conn struct {
+	// Fixed at creation.
+	server *Server
+	net    net.Conn
+	who    auth.Session
+	remote string
+	out    *link.Outbox
+	in     *link.Reader
+
+	// Owned by the read loop.
+	session *session // nil until OPEN or RESUME
+	fx      engine.Effects
+	cmd     engine.Command
+	call    wire.Call
+	ranges  []wire.Range
+	closed  bool      // CLOSE came
+	renewed time.Time // when the session was last renewed
+}
+
+func (c *conn) outbox() *link.Outbox { return c.out }
+
+// take is never called: a conn has an outbox.
+func (c *conn) take(*engine.Reply) {}
+
+// byeTimeout is how long the last words may take to go out.
+const byeTimeout = time.Second
+
+// ended says why and closes the connection; the session is over.
+func (c *conn) ended(err *wire.Error) {
+	if err == nil {
+		err = byeClosed
+	}
+	c.bye(err)
+}
+
+var byeClosed = wire.Errorf(wire.CodeSessionExpired, "the session was closed by its client")
+
+// bye tells the client why its connection ends, and ends it.
+func (c *conn) bye(err *wire.Error) {
+	_ = c.out.Unlock(wire.AppendBye(c.out.Lock(), err))
+	c.out.Shutdown(byeTimeout)
+}
+
+// serveConn reads a connection until it ends.
+func (s *Server) serveConn(nc net.Conn, who auth.Session, remote string) {
+	c := &conn{server: s, net: nc, who: who, remote: remote}
+	c.out = link.NewOutbox(nc, link.OutboxConfig{Limit: s.config.MaxUnsent, OnError: func(err error) {
+		s.log.Debug("connection lost", "remote", remote, "err", err)
+	}})
+	c.in = link.NewReader(nc, s.config.MaxMessage)
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		c.bye(wire.ErrShuttingDown)
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	err := c.read()
+	c.in.Release()
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	if c.session != nil && !c.closed {
+		c.session.lost(c)
+	}
+	var refused *wire.Error
+	switch {
+	case errors.As(err, &refused):
+		s.log.Warn("connection refused", "remote", remote, "err", err)
+		c.bye(refused)
+	case errors.Is(err, link.ErrFrame):
+		s.log.Warn("connection refused", "remote", remote, "err", err)
+		c.bye(wire.Errorf(wire.CodeProtocol, "%v", err))
+	default:
+		if err != nil && !errors.Is(err, io.EOF) {
+			s.log.Debug("connection ended", "remote", remote, "err", err)
+		}
+		c.out.Shutdown(byeTimeout)
+	}
+}
+
+// maxBatch bounds the frames that are applied under one hold of the lock.
+const maxBatch = 1024
+
+// read is the read loop: whatever has arrived is applied under one hold of the
+// engine's lock, and the replies go out together.
+func (c *conn) read() error {
+	if err := c.greet(); err != nil {
+		return err
+	}
+	k := c.server.core
+	for {
+		kind, body, err := c.next()
+		if err != nil {
+			return err
+		}
+		c.fx.Reset()
+		now := k.now()
+		k.mu.Lock()
+		n := 0
+		for {
+			if err = c.handle(kind, body, now); err != nil || c.closed {
+				break
+			}
+			if n++; n == maxBatch || !c.in.Buffered() {
+				break
+			}
+			if kind, body, err = c.in.Next(); err != nil {
+				break
+			}
+		}
+		k.settle(&c.fx)
+		k.mu.Unlock()
+		k.deliver(&c.fx)
+		if err != nil {
+			return err
+		}
+		if c.closed {
+			return nil
+		}
+		c.renew()
+	}
+}
+
+// next returns the next frame. A silence of a whole lease means that the peer
+// is gone; but only once the socket has been read dry, since it may have been
+// this process that was not running.
+func (c *conn) next() (byte, []byte, error) {
+	kind, body, err := c.in.Next()
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.net.SetReadDeadline(time.Now().Add(dryTimeout))
+		kind, body, err = c.in.Next()
+		c.renewed = time.Time{}
+	}
+	return kind, body, err
+}
+
+// dryTimeout is how long a reader looks for bytes that have arrived already.
+const dryTimeout = 100 * time.Millisecond
+
+// renew extends the lease, at most every third of it.
+func (c *conn) renew() {
+	now := time.Now()
+	lease := c.session.lease
+	if now.Sub(c.renewed) < lease/3 {
+		return
+	}
+	c.renewed = now
+	c.session.heard(now)
+	_ = c.net.SetReadDeadline(now.Add(lease + lease/3))
+}
+
+// greet expects OPEN or RESUME.
+func (c *conn) greet() error {
+	_ = c.net.SetReadDeadline(time.Now().Add(c.server.config.HandshakeTimeout))
+	kind, body, err := c.in.Next()
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case wire.KindOpen:
+		m, err := wire.ParseOpen(body)
+		if err != nil {
+			return err
+		}
+		c.session, err = c.server.openSession(c, &m)
+		if err != nil {
+			return err
+		}
+	case wire.KindResume:
+		m, err := wire.ParseResume(body)
+		if err != nil {
+			return err
+		}
+		c.session, err = c.server.resumeSession(c, &m)
+		if err != nil {
+			return err
+		}
+	default:
+		return wire.Errorf(wire.CodeProtocol, "message kind %d before OPEN or RESUME", kind)
+	}
+	c.renew()
+	return nil
+}
+
+// handle applies one message. The caller holds the engine's lock. An error
+// ends the connection.
+func (c *conn) handle(kind byte, body []byte, now int64) error {
+	k, s := c.server.core, c.session
+	cmd := &c.cmd
+	switch kind {
+	case wire.KindCall:
+		m := &c.call
+		if err := wire.ParseCall(body, m); err != nil {
+			return err
+		}
+		*cmd = engine.Command{
+			Op: engine.OpCall, Now: now, Session: s.id, Serial: m.Serial, Acked: m.Acked, Object: m.Object,
+			Method: uint32(min(m.Method, 1<<31)), Name: m.Name, HasTimeout: m.Flags&wire.CallTimeout != 0,
+			Timeout: int64(min(m.Timeout, 1<<62)), Guard: m.Guard, Token: m.Token, Args: m.Args, Owned: c.in.Owned(),
+		}
+	case wire.KindAck:
+		m, err := wire.ParseAck(body, c.ranges[:0])
+		if err != nil {
+			return err
+		}
+		c.ranges = m.Ranges
+		*cmd = engine.Command{Op: engine.OpAck, Now: now, Session: s.id, Acked: m.Watermark, Ranges: m.Ranges}
+	case wire.KindCancel:
+		m, err := wire.ParseCancel(body)
+		if err != nil {
+			return err
+		}
+		*cmd = engine.Command{Op: engine.OpCancel, Now: now, Session: s.id, Serial: m.Serial, Abandon: m.Mode == wire.CancelAbandon}
+	case wire.KindPing:
+		token, err := wire.ParsePing(body)
+		if err != nil {
+			return err
+		}
+		_ = c.out.UnlockFlush(wire.AppendPing(c.out.Lock(), wire.KindPong, token))
+		return nil
+	case wire.KindClose:
+		c.closed = true
+		s.closed()
+		*cmd = engine.Command{Op: engine.OpClose, Now: now, Session: s.id}
+	case wire.KindMux:
+		return c.feedMux(body)
+	default:
+		return wire.Errorf(wire.CodeProtocol, "unknown message kind %d", kind)
+	}
+	return k.do(cmd, &c.fx)
+}

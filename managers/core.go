@@ -1,0 +1,267 @@
+package managers
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// core is the engine under its lock, and what carries out its effects.
+type core struct {
+	// Fixed at creation.
+	server *Server
+	start  time.Time
+	base   int64 // nanoseconds since 1970 at start
+
+	encoders chan struct{} // a place for each goroutine that encodes a large view
+
+	mu     sync.Mutex
+	engine *engine.Engine // guarded by mu
+	timer  *time.Timer    // guarded by mu; fires when OpTick is due
+	armed  int64          // guarded by mu; the deadline that timer is set to, or 0
+}
+
+func newCore(s *Server) *core {
+	now := time.Now()
+	return &core{
+		server: s, start: now, base: now.UnixNano(),
+		encoders: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+	}
+}
+
+// now returns the time of a command: nanoseconds since 1970, counted by the
+// monotonic clock.
+func (k *core) now() int64 { return k.base + int64(time.Since(k.start)) }
+
+// configure gives the engine its limits and secrets.
+func (k *core) configure(limits Limits) error {
+	cfg := limits.engineConfig()
+	rand.Read(cfg.Seed[:])
+	// Fencing tokens grow across restarts, since the clock does: they count
+	// from the microsecond in which the server started.
+	cfg.FenceBase = uint64(k.base / 1000)
+	return k.apply(&engine.Command{Op: engine.OpConfigure, Config: &cfg})
+}
+
+// newGeneration draws the number that tells one server's life from another's.
+func newGeneration() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// do applies one command; the caller holds mu.
+func (k *core) do(c *engine.Command, fx *engine.Effects) error {
+	if observe := k.server.config.observe; observe != nil {
+		return observe(k.engine, c, fx)
+	}
+	return k.engine.Apply(c, fx)
+}
+
+// apply takes the lock for one command and carries out its effects.
+func (k *core) apply(c *engine.Command) error {
+	var fx engine.Effects
+	c.Now = k.now()
+	k.mu.Lock()
+	err := k.do(c, &fx)
+	k.settle(&fx)
+	k.mu.Unlock()
+	k.deliver(&fx)
+	return err
+}
+
+// settle does what must happen before the lock is given up. The caller holds
+// mu.
+func (k *core) settle(fx *engine.Effects) {
+	for _, c := range fx.Created {
+		k.server.custom.adopt(c.Work, c.Object)
+	}
+	if due := k.engine.NextDeadline(); due != 0 && (k.armed == 0 || due < k.armed) {
+		k.arm(due)
+	}
+}
+
+// arm sets the timer for the deadline. The caller holds mu.
+func (k *core) arm(due int64) {
+	k.armed = due
+	wait := time.Duration(max(due-k.now(), 0))
+	if k.timer == nil {
+		k.timer = time.AfterFunc(wait, k.tick)
+	} else {
+		k.timer.Reset(wait)
+	}
+}
+
+func (k *core) tick() {
+	var fx engine.Effects
+	k.mu.Lock()
+	k.armed = 0
+	_ = k.do(&engine.Command{Op: engine.OpTick, Now: k.now()}, &fx)
+	k.settle(&fx)
+	k.mu.Unlock()
+	k.deliver(&fx)
+}
+
+// stop ends the timer.
+func (k *core) stop() {
+	k.mu.Lock()
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+	k.armed = -1 << 62 // nothing is due earlier
+	k.mu.Unlock()
+}
+
+// peer is where replies of a session go.
+type peer interface {
+	// outbox returns the outbox that replies are appended to; nil: take takes
+	// them.
+	outbox() *link.Outbox
+	take(r *engine.Reply)
+	// ended tells that the session is over; err is nil when the client
+	// closed it.
+	ended(err *wire.Error)
+}
+
+// deliver carries out effects. It holds no lock, and does not block: outboxes
+// take what is appended, and flushing does not wait.
+func (k *core) deliver(fx *engine.Effects) {
+	var current *link.Outbox
+	var b []byte
+	var dirty [16]*link.Outbox // appended to and not flushed yet
+	n := 0
+	swap := func(next *link.Outbox) {
+		if current == next {
+			return
+		}
+		if current != nil {
+			_ = current.Unlock(b) // its error ends that connection's read loop
+		}
+		if current = next; next == nil {
+			return
+		}
+		b = next.Lock()
+		for _, o := range dirty[:n] {
+			if o == next {
+				return
+			}
+		}
+		if n == len(dirty) {
+			dirty[0].Flush()
+			dirty[0] = next
+			return
+		}
+		dirty[n] = next
+		n++
+	}
+	for i := range fx.Replies {
+		r := &fx.Replies[i]
+		p := r.Peer.(peer)
+		out := p.outbox()
+		switch {
+		case out == nil:
+			p.take(r)
+		case r.View != nil && !small(r.View), len(r.Value) > link.MaxSmall/2:
+			swap(nil)
+			k.sendLarge(out, *r)
+		default:
+			swap(out)
+			b = r.Append(b)
+		}
+	}
+	for i := range fx.Lost {
+		l := &fx.Lost[i]
+		out := l.Peer.(peer).outbox()
+		if out == nil {
+			continue
+		}
+		swap(out)
+		b = wire.AppendEvent(b, &wire.Event{Event: wire.EventLockLost, Object: l.Object, Token: l.Token})
+	}
+	swap(nil)
+	for _, o := range dirty[:n] {
+		o.Flush()
+	}
+	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics) > 0 {
+		k.rest(fx)
+	}
+}
+
+// rest carries out the effects that are rare.
+func (k *core) rest(fx *engine.Effects) {
+	for i := range fx.Panics {
+		p := &fx.Panics[i]
+		k.server.log.Error("bug: a method panicked; its object is damaged", "object", p.Object, "typeid", p.Type,
+			"method", p.Method, "panic", p.Value, "stack", string(p.Stack))
+	}
+	for i := range fx.Work {
+		k.server.custom.start(fx.Work[i])
+	}
+	for _, id := range fx.Cancels {
+		k.server.custom.cancel(id)
+	}
+	for _, id := range fx.Closed {
+		k.server.custom.release(id)
+	}
+	for i := range fx.Ended {
+		e := &fx.Ended[i]
+		k.server.sessionEnded(e.Session, e.Err)
+		if p, ok := e.Peer.(peer); ok {
+			p.ended(e.Err)
+		}
+	}
+}
+
+// small reports whether a view is encoded at once: one that knows its length
+// and is short, or a text.
+func small(v engine.View) bool {
+	switch v := v.(type) {
+	case engine.Text:
+		return true
+	case interface{ Len() int }:
+		return v.Len() <= 512
+	}
+	return false
+}
+
+// sendLarge encodes a large reply on a goroutine of its own, a few at a time,
+// so that neither the reader of this session nor any other waits for it.
+func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
+	if r.View == nil && r.Err == nil {
+		// The value exists already: it goes out by reference.
+		head, _ := wire.BeginReply(make([]byte, 0, 16), r.Serial, r.Status)
+		if err := out.SendLarge(wire.KindReply, head[wire.HeadSize:], r.Value.Bytes()); err != nil {
+			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
+		}
+		return
+	}
+	k.server.running.Add(1)
+	go func() {
+		defer k.server.running.Done()
+		k.encoders <- struct{}{}
+		b := r.Append(nil)
+		<-k.encoders
+		limit := k.server.config.MaxMessage
+		if len(b) > limit {
+			e := wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit is %d; ask for a part of it", len(b), limit)
+			b = wire.AppendErrorReply(nil, r.Serial, e)
+		}
+		if err := out.SendLarge(wire.KindReply, b[wire.HeadSize:]); err != nil {
+			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
+		}
+	}()
+}
+
+// trace logs a call at debug level.
+func (s *Server) trace(session, serial uint64, err error) {
+	if s.log.Enabled(s.context, slog.LevelDebug) {
+		s.log.Debug("call", "session", session, "serial", serial, "err", err)
+	}
+}

@@ -1,0 +1,423 @@
+package managers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// custom runs what the engine hands outside: constructors and methods of
+// registered types, the engine's own work on immutable views, and the server's
+// own methods.
+type custom struct {
+	// Fixed at creation.
+	server *Server
+
+	mu        sync.Mutex // guards what follows; may be taken with core.mu held
+	types     map[string]*goType
+	instances map[uint64]*instance // by object
+	running   map[uint64]*job      // by work
+	results   map[uint64]*instance // objects that a method returned, by work, until they have an id
+	idle      *sync.Cond           // signalled when running becomes empty
+	closed    bool
+}
+
+// instance is the Go value behind an outside object.
+type instance struct {
+	typ *goType
+
+	value reflect.Value // set once, before the object can be called
+
+	mu    sync.Mutex // guards what follows
+	queue []*job     // work that waits for its turn
+	busy  bool
+	gone  bool // released: close it when the last job is done
+}
+
+// job is one piece of work under way.
+type job struct {
+	work   engine.Work
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newCustom(s *Server) *custom {
+	k := &custom{
+		server: s, types: make(map[string]*goType), instances: make(map[uint64]*instance),
+		running: make(map[uint64]*job), results: make(map[uint64]*instance),
+	}
+	k.idle = sync.NewCond(&k.mu)
+	return k
+}
+
+// add makes a type known to the engine and to k.
+func (k *custom) add(g *goType) error {
+	core := k.server.core
+	core.mu.Lock()
+	defer core.mu.Unlock()
+	if err := core.engine.AddType(g.typ); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.types[g.typ.Name] = g
+	return nil
+}
+
+// start begins a piece of work; it does not block.
+func (k *custom) start(w engine.Work) {
+	j := &job{work: w}
+	if w.Deadline != 0 {
+		wait := time.Duration(w.Deadline - k.server.core.now())
+		j.ctx, j.cancel = context.WithTimeout(k.server.context, wait)
+	} else {
+		j.ctx, j.cancel = context.WithCancel(k.server.context)
+	}
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		j.cancel()
+		return
+	}
+	k.running[w.ID] = j
+	in := k.instances[w.Object]
+	if w.Construct {
+		in = &instance{typ: k.types[w.Type.Name], busy: true}
+		k.instances[w.Object] = in
+	}
+	k.server.running.Add(1)
+	k.mu.Unlock()
+	switch {
+	case w.Run != nil:
+		go func() {
+			defer k.server.running.Done()
+			k.finish(j, &engine.Command{Op: engine.OpComplete, Work: w.ID, Result: w.Run()})
+		}()
+	case w.Type == nil:
+		go func() {
+			defer k.server.running.Done()
+			k.finish(j, k.server.serve(j))
+		}()
+	case w.Construct || in.typ.parallel:
+		go func() {
+			defer k.server.running.Done()
+			k.run(in, j)
+		}()
+	default:
+		in.mu.Lock()
+		in.queue = append(in.queue, j)
+		first := !in.busy
+		in.busy = true
+		in.mu.Unlock()
+		if first {
+			go k.work(in)
+		}
+	}
+}
+
+// work runs the calls of one object, one after the other, until none waits.
+func (k *custom) work(in *instance) {
+	for {
+		in.mu.Lock()
+		if len(in.queue) == 0 {
+			in.busy = false
+			gone := in.gone
+			in.mu.Unlock()
+			if gone {
+				k.close(in)
+			}
+			return
+		}
+		j := in.queue[0]
+		in.queue = in.queue[1:]
+		in.mu.Unlock()
+		k.run(in, j)
+		k.server.running.Done()
+	}
+}
+
+// run makes one call of user code and brings its result back.
+func (k *custom) run(in *instance, j *job) {
+	cmd := &engine.Command{Op: engine.OpComplete, Work: j.work.ID}
+	value, err := k.invoke(in, j, cmd)
+	if err != nil {
+		cmd.Error = err
+	} else if cmd.NewType == "" {
+		cmd.Value = value
+	}
+	if j.work.Construct {
+		in.mu.Lock()
+		in.busy = false
+		in.mu.Unlock()
+		if err != nil {
+			k.mu.Lock()
+			delete(k.instances, j.work.Object)
+			k.mu.Unlock()
+		}
+	}
+	k.finish(j, cmd)
+}
+
+// finish reports a piece of work as done.
+func (k *custom) finish(j *job, cmd *engine.Command) {
+	j.cancel()
+	_ = k.server.core.apply(cmd) // its caller may be gone: nobody to tell
+	k.mu.Lock()
+	delete(k.running, j.work.ID)
+	delete(k.results, j.work.ID)
+	if len(k.running) == 0 {
+		k.idle.Broadcast()
+	}
+	k.mu.Unlock()
+}
+
+// invoke calls user code. A panic becomes an error for the caller and a stack
+// in the log.
+func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte, failure *wire.Error) {
+	name := j.work.Type.Name
+	if j.work.Method != nil && !j.work.Construct {
+		name += "." + j.work.Method.Name
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			k.server.log.Error("a method panicked", "method", name, "object", j.work.Object, "panic", p, "stack", string(debug.Stack()))
+			value, failure = nil, &wire.Error{Code: wire.CodePanic, Type: "panic", Message: fmt.Sprintf("%s: %v", name, p)}
+		}
+	}()
+	if j.ctx.Err() != nil {
+		return nil, wire.ErrCancelled
+	}
+	f := in.typ.construct
+	if !j.work.Construct {
+		switch f = in.typ.methods[j.work.Method.Name]; {
+		case f != nil:
+		case j.work.Method.Number() == engine.MethodRepr:
+			return wire.AppendStr(nil, fmt.Sprint(in.value.Interface())), nil
+		case j.work.Method.Number() == engine.MethodValue:
+			return k.marshal(name, in.value)
+		default:
+			return nil, wire.Errorf(wire.CodeNotExposed, "%s is not exposed", name)
+		}
+	}
+	args := make([]reflect.Value, 0, len(f.in)+2)
+	if f.receiver {
+		args = append(args, in.value)
+	}
+	if f.ctx {
+		args = append(args, reflect.ValueOf(j.ctx))
+	}
+	args, failure = f.arguments(args, j.work.Args, k.server.valueContext())
+	if failure != nil {
+		return nil, failure
+	}
+	results := f.fn.Call(args)
+	if f.err {
+		last := results[len(results)-1]
+		results = results[:len(results)-1]
+		if !last.IsNil() {
+			return nil, wire.AsError(last.Interface().(error))
+		}
+	}
+	if j.work.Construct {
+		return nil, k.constructed(in, results[0])
+	}
+	if typeid, ok := in.typ.toTypeid[j.work.Method.Name]; ok {
+		return nil, k.newObject(name, j, cmd, typeid, results)
+	}
+	return k.encode(name, results)
+}
+
+// constructed keeps a new object.
+func (k *custom) constructed(in *instance, v reflect.Value) *wire.Error {
+	if isNil(v) {
+		return wire.Errorf(wire.CodeValue, "the constructor of %s returned nil", in.typ.typ.Name)
+	}
+	in.value = v
+	return nil
+}
+
+func isNil(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		return v.IsNil()
+	}
+	return false
+}
+
+// encode encodes what a method returned: nothing, one value, or several as a
+// tuple.
+func (k *custom) encode(name string, results []reflect.Value) ([]byte, *wire.Error) {
+	switch len(results) {
+	case 0:
+		return wire.AppendNil(nil), nil
+	case 1:
+		return k.marshal(name, results[0])
+	}
+	var b []byte
+	for _, r := range results {
+		v, err := k.marshal(name, r)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, v...)
+	}
+	return append(wire.AppendTupleHeader(nil, len(results), len(b)), b...), nil
+}
+
+func (k *custom) marshal(name string, v reflect.Value) ([]byte, *wire.Error) {
+	b, err := wire.Marshal(nil, v.Interface())
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeUnserializable, "%s: its result, a %s, cannot be encoded: %v", name, v.Type(), err)
+	}
+	if limit := k.server.config.MaxMessage; len(b) > limit {
+		return nil, wire.Errorf(wire.CodeTooLarge, "%s: its result has %d bytes; the limit is %d", name, len(b), limit)
+	}
+	return b, nil
+}
+
+// newObject prepares the result of a method to become a shared object.
+func (k *custom) newObject(name string, j *job, cmd *engine.Command, typeid string, results []reflect.Value) *wire.Error {
+	if len(results) != 1 {
+		return wire.Errorf(wire.CodeType, "%s returns %d values; to become a %s it must return one", name, len(results), typeid)
+	}
+	v := results[0]
+	if v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() || isNil(v) {
+		cmd.Value = wire.AppendNil(nil) // None stays None
+		return nil
+	}
+	k.mu.Lock()
+	g := k.types[typeid]
+	k.mu.Unlock()
+	cmd.NewType = typeid
+	if g == nil {
+		arg, err := k.marshal(name, v)
+		if err != nil {
+			return err
+		}
+		cmd.Value = append(wire.AppendArrayHeader(nil, 1), arg...)
+		return nil
+	}
+	if typeid == iteratorType {
+		it, err := newIterator(v)
+		if err != nil {
+			return wire.Errorf(wire.CodeType, "%s: %v", name, err)
+		}
+		v = reflect.ValueOf(it)
+	} else if want := g.construct.out[0]; !v.Type().AssignableTo(want) {
+		return wire.Errorf(wire.CodeType, "%s returned a %s; typeid %s stands for %s", name, v.Type(), typeid, want)
+	}
+	k.mu.Lock()
+	k.results[j.work.ID] = &instance{typ: g, value: v}
+	k.mu.Unlock()
+	return nil
+}
+
+// adopt gives an object that a method returned its id. The engine's lock is
+// held.
+func (k *custom) adopt(work, object uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.instances[object] = k.results[work]
+}
+
+// cancel ends the context of a call whose caller has given up.
+func (k *custom) cancel(work uint64) {
+	k.mu.Lock()
+	j := k.running[work]
+	k.mu.Unlock()
+	if j != nil {
+		j.cancel()
+	}
+}
+
+// release ends an object that nothing holds any more.
+func (k *custom) release(object uint64) {
+	k.mu.Lock()
+	in := k.instances[object]
+	delete(k.instances, object)
+	k.mu.Unlock()
+	if in == nil {
+		return
+	}
+	in.mu.Lock()
+	in.gone = true
+	busy := in.busy
+	in.mu.Unlock()
+	if !busy {
+		k.server.running.Add(1)
+		go func() {
+			defer k.server.running.Done()
+			k.close(in)
+		}()
+	}
+}
+
+// close calls the object's Close, if it has one.
+func (k *custom) close(in *instance) {
+	if !in.value.IsValid() {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			k.server.log.Error("Close panicked", "typeid", in.typ.typ.Name, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	switch c := in.value.Interface().(type) {
+	case io.Closer:
+		if err := c.Close(); err != nil {
+			k.server.log.Warn("Close failed", "typeid", in.typ.typ.Name, "err", err)
+		}
+	case interface{ Close() }:
+		c.Close()
+	}
+}
+
+// drain waits until no work is under way.
+func (k *custom) drain(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.idle.Broadcast()
+	})
+	defer stop()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.running) > 0 {
+		if ctx.Err() != nil {
+			return fmt.Errorf("managers: %d calls did not end in time: %w", len(k.running), ctx.Err())
+		}
+		k.idle.Wait()
+	}
+	return nil
+}
+
+// shut takes no more work, and closes the objects that are left.
+func (k *custom) shut() {
+	k.mu.Lock()
+	k.closed = true
+	left := make([]*instance, 0, len(k.instances))
+	for _, in := range k.instances {
+		left = append(left, in)
+	}
+	clear(k.instances)
+	k.mu.Unlock()
+	for _, in := range left {
+		in.mu.Lock()
+		in.gone = true
+		busy := in.busy
+		in.mu.Unlock()
+		if !busy {
+			k.close(in)
+		}
+	}
+}

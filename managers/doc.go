@@ -1,0 +1,24 @@
+// Package managers is a manager server as a library: it holds shared objects,
+// and clients call them through the proxies of package proxy.
+//
+//	srv := managers.NewServer(managers.Config{AuthKey: key})
+//	err := managers.Register(srv, "Maths", NewMaths, managers.TypeOptions{})
+//	err = srv.ListenAndServe(ctx, "tcp://127.0.0.1:50000", "unix:///run/user/1000/managerd.sock")
+//
+// # The way of a call
+//
+// One goroutine reads each connection. It takes all frames that have arrived,
+// takes the engine's lock once, applies them as commands, and gives the lock
+// up. Then it appends the replies to the outboxes of the sessions that they
+// belong to and flushes those; a flush never blocks, so neither does a read
+// loop. A call that has to wait is a waiter in the engine and costs no
+// goroutine. Methods of registered types run on goroutines of their own and
+// come back as a command.
+//
+// # Locks
+//
+// core.mu guards the engine and everything that says so. It is held for a
+// batch of commands, never across I/O or user code. Server.mu guards listeners
+// and connections and may be held when core.mu is taken, not the other way
+// round. Outboxes have locks of their own, which are taken last.
+package managers

@@ -1,0 +1,266 @@
+package managers
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// TypeOptions says how a registered type is used.
+type TypeOptions struct {
+	// Exposed lists the methods that clients may call. Nil: all exported ones.
+	Exposed []string
+	// MethodToTypeid names methods whose result becomes a new shared object,
+	// and its typeid: a registered one, a built-in one ("list", "dict", ...)
+	// that takes the result as its initial value, or "Iterator" for an
+	// iter.Seq.
+	MethodToTypeid map[string]string
+	// Reads lists the methods that change nothing: sessions with the role read
+	// may call them, and a call whose reply was lost is simply made again.
+	Reads []string
+	// Concurrent says that the type's methods may run at the same time on one
+	// object. Otherwise they run one after the other.
+	Concurrent bool
+	// NoCreate refuses to create objects for clients: they come from methods
+	// of other types (MethodToTypeid) only.
+	NoCreate bool
+	// Singleton makes all clients get one object, which is made at the first
+	// create; as with Python's
+	//	register('get_queue', callable=lambda: queue)
+	// It is also the named object of that name.
+	Singleton bool
+}
+
+// goType is a registered type: what is known of it by reflection.
+type goType struct {
+	typ       *engine.Type
+	construct *function
+	methods   map[string]*function
+	toTypeid  map[string]string
+	parallel  bool
+}
+
+// function is a constructor or a method, ready to be called.
+type function struct {
+	name     string // "Maths.Add", for errors
+	fn       reflect.Value
+	receiver bool // the first argument is the object
+	ctx      bool // the next one is a context
+	in       []reflect.Type
+	variadic bool
+	out      []reflect.Type // without a last error
+	err      bool           // the last result is an error
+}
+
+var (
+	errorType   = reflect.TypeFor[error]()
+	contextType = reflect.TypeFor[context.Context]()
+)
+
+// Register makes a type known to clients under the typeid. The constructor is
+// any function that returns the object, or the object and an error; it may
+// take a context first. Exported methods may take a context first, any
+// arguments that a value can be decoded into (structs, proxies and variadic
+// ones included), and may return values, an error, or both.
+//
+// Objects with a method Close() or Close() error are closed when they are
+// released. Register must be called before the server listens.
+func Register(s *Server, typeid string, constructor any, options TypeOptions) error {
+	fn := reflect.ValueOf(constructor)
+	if fn.Kind() != reflect.Func {
+		return fmt.Errorf("register %q: the constructor is a %T; it must be a function that returns the object", typeid, constructor)
+	}
+	f, err := newFunction(typeid, fn, false)
+	if err != nil {
+		return fmt.Errorf("register %q: %w", typeid, err)
+	}
+	if len(f.out) != 1 {
+		return fmt.Errorf("register %q: the constructor returns %d values; it must return the object, or the object and an error", typeid, len(f.out))
+	}
+	return s.register(typeid, f, f.out[0], options)
+}
+
+// RegisterValue makes one existing value known to all clients: every create of
+// the typeid returns it.
+func RegisterValue(s *Server, typeid string, value any, options TypeOptions) error {
+	v := reflect.ValueOf(value)
+	if !v.IsValid() {
+		return fmt.Errorf("register %q: the value is nil", typeid)
+	}
+	t := v.Type()
+	fn := reflect.MakeFunc(reflect.FuncOf(nil, []reflect.Type{t}, false), func([]reflect.Value) []reflect.Value { return []reflect.Value{v} })
+	f, err := newFunction(typeid, fn, false)
+	if err != nil {
+		return fmt.Errorf("register %q: %w", typeid, err)
+	}
+	options.Singleton = true
+	return s.register(typeid, f, t, options)
+}
+
+func (s *Server) register(typeid string, construct *function, t reflect.Type, options TypeOptions) error {
+	g := &goType{construct: construct, methods: make(map[string]*function), toTypeid: options.MethodToTypeid, parallel: options.Concurrent}
+	g.typ = &engine.Type{
+		Name: typeid, Params: construct.params(), Outside: true, NoCreate: options.NoCreate, Singleton: options.Singleton,
+	}
+	if t.Kind() == reflect.Interface && options.Exposed == nil {
+		options.Exposed = []string{}
+		for m := range t.Methods() {
+			options.Exposed = append(options.Exposed, m.Name)
+		}
+	}
+	for _, name := range options.Exposed {
+		if _, ok := t.MethodByName(name); !ok {
+			return fmt.Errorf("register %q: %s has no exported method %s", typeid, t, name)
+		}
+	}
+	for m := range t.Methods() {
+		if options.Exposed != nil && !slices.Contains(options.Exposed, m.Name) || options.Exposed == nil && isClose(m) {
+			continue
+		}
+		fn := m.Func
+		if t.Kind() == reflect.Interface {
+			fn = interfaceMethod(t, m)
+		}
+		f, err := newFunction(typeid+"."+m.Name, fn, true)
+		if err != nil {
+			return fmt.Errorf("register %q: %w", typeid, err)
+		}
+		g.methods[m.Name] = f
+		method := engine.Method{Name: m.Name, Params: f.params(), Result: f.results()}
+		if slices.Contains(options.Reads, m.Name) {
+			method.Flags |= engine.Reads
+		}
+		g.typ.Methods = append(g.typ.Methods, method)
+	}
+	for _, names := range [][]string{options.Reads, slices.Sorted(keys(options.MethodToTypeid))} {
+		for _, name := range names {
+			if g.methods[name] == nil {
+				return fmt.Errorf("register %q: method %s is named in the options and not exposed", typeid, name)
+			}
+		}
+	}
+	return s.custom.add(g)
+}
+
+func keys[K comparable, V any](m map[K]V) iter.Seq[K] {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// isClose reports whether the method is the one that the server calls at the
+// end of an object; it is exposed only by name.
+func isClose(m reflect.Method) bool {
+	return m.Name == "Close" && m.Type.NumIn() == 1
+}
+
+// interfaceMethod returns a method of an interface as a function of the
+// object.
+func interfaceMethod(t reflect.Type, m reflect.Method) reflect.Value {
+	in := []reflect.Type{t}
+	for p := range m.Type.Ins() {
+		in = append(in, p)
+	}
+	out := slices.Collect(m.Type.Outs())
+	typ := reflect.FuncOf(in, out, m.Type.IsVariadic())
+	return reflect.MakeFunc(typ, func(args []reflect.Value) []reflect.Value {
+		f := args[0].MethodByName(m.Name)
+		if typ.IsVariadic() {
+			return f.CallSlice(args[1:])
+		}
+		return f.Call(args[1:])
+	})
+}
+
+func newFunction(name string, fn reflect.Value, receiver bool) (*function, error) {
+	t := fn.Type()
+	f := &function{name: name, fn: fn, receiver: receiver, variadic: t.IsVariadic()}
+	at := 0
+	if receiver {
+		at++
+	}
+	if at < t.NumIn() && t.In(at) == contextType {
+		f.ctx = true
+		at++
+	}
+	for ; at < t.NumIn(); at++ {
+		in := t.In(at)
+		switch in.Kind() {
+		case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Uintptr:
+			return nil, fmt.Errorf("%s: argument %d is a %s, which no value can be decoded into", name, at, in)
+		}
+		f.in = append(f.in, in)
+	}
+	for out := range t.Outs() {
+		f.out = append(f.out, out)
+	}
+	if n := len(f.out); n > 0 && f.out[n-1] == errorType {
+		f.out, f.err = f.out[:n-1], true
+	}
+	return f, nil
+}
+
+func (f *function) params() string {
+	names := make([]string, len(f.in))
+	for i, t := range f.in {
+		names[i] = t.String()
+		if f.variadic && i == len(f.in)-1 {
+			names[i] = "..." + t.Elem().String()
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f *function) results() string {
+	names := make([]string, 0, len(f.out)+1)
+	for _, t := range f.out {
+		names = append(names, t.String())
+	}
+	if f.err {
+		names = append(names, "error")
+	}
+	return strings.Join(names, ", ")
+}
+
+// arguments decodes the arguments of a call. What comes first in args is for
+// the caller: receiver and context.
+func (f *function) arguments(args []reflect.Value, raw []byte, ctx any) ([]reflect.Value, *wire.Error) {
+	r, err := wire.NewReader(raw)
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeType, "%s: %v", f.name, err)
+	}
+	least := len(f.in)
+	if f.variadic {
+		least--
+	}
+	if n := r.NArgs(); n < least || n > least && !f.variadic {
+		want := fmt.Sprint(least)
+		if f.variadic {
+			want = "at least " + want
+		}
+		return nil, wire.Errorf(wire.CodeType, "%s(%s) takes %s arguments, got %d", f.name, f.params(), want, n)
+	}
+	for i := 0; r.More(); i++ {
+		t := f.in[min(i, len(f.in)-1)]
+		if f.variadic && i >= least {
+			t = t.Elem()
+		}
+		v := r.Next()
+		p := reflect.New(t)
+		if err := wire.Unmarshal(v, p.Interface(), ctx); err != nil {
+			return nil, wire.Errorf(wire.CodeType, "%s(%s): argument %d: got %s, want %s: %v", f.name, f.params(), i+1, wire.TypeName(v), t, err)
+		}
+		args = append(args, p.Elem())
+	}
+	return args, nil
+}

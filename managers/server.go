@@ -1,0 +1,361 @@
+package managers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/objects"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Server is a manager server. Its methods are safe for concurrent use.
+type Server struct {
+	// Fixed at creation.
+	config     Config
+	log        *slog.Logger
+	keys       *auth.Keyring
+	keysErr    error
+	core       *core
+	custom     *custom
+	strangers  *strangers
+	limiter    *auth.Limiter
+	generation uint64
+	started    time.Time
+	context    context.Context // ends when the server is closed at once
+	cancel     context.CancelFunc
+	stall      stallClock
+
+	running sync.WaitGroup // goroutines that Close waits for
+
+	mu        sync.Mutex // guards what follows
+	listeners map[*connection.RawListener]struct{}
+	conns     map[*conn]struct{}
+	sessions  map[uint64]*session
+	closing   bool
+	done      chan struct{} // closed when shutdown was asked for
+	local     *local
+}
+
+// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or
+// Close.
+var ErrServerClosed = errors.New("managers: server closed")
+
+// NewServer returns a server with all SyncManager types registered. It does
+// nothing until it is told to listen. Mistakes in the keys are reported then.
+func NewServer(config Config) *Server {
+	config.setDefaults()
+	s := &Server{
+		config: config, log: config.Logger, generation: newGeneration(), started: time.Now(),
+		listeners: make(map[*connection.RawListener]struct{}),
+		conns:     make(map[*conn]struct{}),
+		sessions:  make(map[uint64]*session),
+		done:      make(chan struct{}),
+		limiter:   auth.NewLimiter(auth.LimiterConfig{}),
+	}
+	s.context, s.cancel = context.WithCancel(context.Background())
+	s.keys = config.Keyring
+	if s.keys == nil {
+		if config.AuthKey == nil {
+			s.keysErr = errors.New("managers: no authkey: set Config.AuthKey or Config.Keyring")
+		} else {
+			s.keys, s.keysErr = auth.SingleKey(config.AuthKey)
+		}
+	}
+	s.strangers = newStrangers(config.MaxStrangers)
+	s.core = newCore(s)
+	s.custom = newCustom(s)
+	s.core.engine = engine.New(objects.Types()...)
+	if err := s.core.configure(config.Limits); err != nil {
+		s.keysErr = err
+	}
+	return s
+}
+
+// ListenAndServe listens on the addresses and serves until the context ends,
+// Shutdown or Close is called, or a listener fails. It returns
+// ErrServerClosed after the first three, once all is closed in good order.
+func (s *Server) ListenAndServe(ctx context.Context, addrs ...string) error {
+	if err := s.Listen(ctx, addrs...); err != nil {
+		return err
+	}
+	return s.Serve(ctx)
+}
+
+// Listen listens on the addresses without serving yet: tcp://host:port,
+// tcp+plain://host:port, unix:///path or pipe://name. If one fails, none is
+// kept.
+func (s *Server) Listen(ctx context.Context, addrs ...string) error {
+	if s.keysErr != nil {
+		return s.keysErr
+	}
+	if len(addrs) == 0 {
+		return errors.New("managers: no address to listen on")
+	}
+	var opened []*connection.RawListener
+	for _, addr := range addrs {
+		l, err := connection.ListenRaw(ctx, addr, connection.RawConfig{})
+		if err != nil {
+			for _, l := range opened {
+				l.Close()
+			}
+			return err
+		}
+		opened = append(opened, l)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		for _, l := range opened {
+			l.Close()
+		}
+		return ErrServerClosed
+	}
+	for _, l := range opened {
+		s.listeners[l] = struct{}{}
+	}
+	return nil
+}
+
+// Addrs returns the addresses that the server listens on, with the ports that
+// it was given.
+func (s *Server) Addrs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var addrs []string
+	for l := range s.listeners {
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
+}
+
+// Serve serves the listeners that Listen opened, as ListenAndServe does.
+func (s *Server) Serve(ctx context.Context) error {
+	s.mu.Lock()
+	listeners := make([]*connection.RawListener, 0, len(s.listeners))
+	for l := range s.listeners {
+		listeners = append(listeners, l)
+	}
+	s.mu.Unlock()
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		s.running.Add(1)
+		go func() {
+			defer s.running.Done()
+			failed <- s.accept(l)
+		}()
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.done:
+	case err := <-failed:
+		if err != nil {
+			s.Close()
+			return err
+		}
+	}
+	s.Shutdown(context.WithoutCancel(ctx))
+	return ErrServerClosed
+}
+
+// accept takes connections until the listener is closed.
+func (s *Server) accept(l *connection.RawListener) error {
+	for {
+		raw, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of descriptors, most likely: it passes.
+			s.log.Warn("accept failed", "address", l.Addr().String(), "err", err)
+			select {
+			case <-time.After(50 * time.Millisecond):
+				continue
+			case <-s.context.Done():
+				return nil
+			}
+		}
+		s.running.Add(1)
+		go func() {
+			defer s.running.Done()
+			s.greet(raw)
+		}()
+	}
+}
+
+// greet turns a stranger into a client: the handshakes, and then the
+// connection's read loop.
+func (s *Server) greet(raw *connection.RawConn) {
+	host := auth.LimiterHost(raw.RemoteAddr())
+	place, ok := s.strangers.enter(host, raw)
+	if !ok {
+		raw.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.context, s.config.HandshakeTimeout)
+	defer cancel()
+	// Whoever fails waits for his "no", longer each time.
+	refusing := func(ctx context.Context, e *auth.RefusedError) {
+		delay := s.limiter.Failed(host, time.Now())
+		s.log.Warn("authentication failed", "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known, "delay", delay)
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+		}
+	}
+	ch, err := raw.Handshake(ctx)
+	if err == nil {
+		var who auth.Session
+		if who, err = auth.Server(ctx, raw.Conn(), auth.ServerConfig{Keyring: s.keys, Channel: ch, Refusing: refusing}); err == nil {
+			s.strangers.leave(place)
+			s.serveConn(raw.Conn(), who, raw.RemoteAddr().String())
+			return
+		}
+	}
+	s.strangers.leave(place)
+	raw.Close()
+	s.log.Debug("handshake failed", "remote", raw.RemoteAddr().String(), "err", err)
+}
+
+// Shutdown ends the server in good order: no new connections; calls that wait
+// fail with ErrShuttingDown; methods that run may finish within the grace
+// period or until the context ends; then the connections are closed. It
+// returns when all is over.
+func (s *Server) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ShutdownGrace)
+	defer cancel()
+	if !s.beginClose() {
+		s.running.Wait()
+		return nil
+	}
+	_ = s.core.apply(&engine.Command{Op: engine.OpShutdown})
+	err := s.custom.drain(ctx)
+	s.endConns(wire.ErrShuttingDown)
+	s.finish()
+	return err
+}
+
+// Close ends the server at once.
+func (s *Server) Close() error {
+	if s.beginClose() {
+		s.endConns(wire.ErrShuttingDown)
+		s.finish()
+	}
+	s.running.Wait()
+	return nil
+}
+
+// beginClose closes the listeners. It reports whether it was the first.
+func (s *Server) beginClose() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	return true
+}
+
+// RequestShutdown makes Serve end in good order, as a client with the role
+// admin can.
+func (s *Server) RequestShutdown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.done:
+	default:
+		close(s.done)
+	}
+}
+
+// endConns tells the clients why, and closes their connections.
+func (s *Server) endConns(why *wire.Error) {
+	s.mu.Lock()
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	sessions := make([]*session, 0, len(s.sessions))
+	for _, ss := range s.sessions {
+		sessions = append(sessions, ss)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.bye(why)
+	}
+	for _, ss := range sessions {
+		ss.stop()
+	}
+}
+
+// finish ends what is left and waits for it.
+func (s *Server) finish() {
+	if l := s.takeLocal(); l != nil {
+		l.close()
+	}
+	s.strangers.close()
+	s.cancel()
+	s.custom.shut()
+	s.core.stop()
+	s.running.Wait()
+}
+
+// ReplaceKeys takes a new set of keys into use. Sessions whose key is gone or
+// has lost rights end.
+func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
+	if s.keys == nil {
+		return s.keysErr
+	}
+	change, err := s.keys.Replace(entries...)
+	if err != nil {
+		return err
+	}
+	ended := make(map[string]bool)
+	for _, name := range change.Ended() {
+		ended[name] = true
+	}
+	s.mu.Lock()
+	var out []uint64
+	for id, ss := range s.sessions {
+		if ended[ss.keyName] {
+			out = append(out, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range out {
+		s.log.Info("session ended: its key was removed", "session", id)
+		s.endSession(id, wire.Errorf(wire.CodeDenied, "the key of this session was removed"))
+	}
+	return nil
+}
+
+// CreateNamed makes sure that a named object exists, as Open of a client does.
+func (s *Server) CreateNamed(ctx context.Context, name, typeid string, args ...any) error {
+	d, err := s.newDirect(engine.SessionInfo{Program: s.config.Version, KeyName: "server", Role: engine.RoleAdmin})
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	b := wire.AppendArrayHeader(nil, len(args)+2)
+	b = wire.AppendStr(b, name)
+	b = wire.AppendStr(b, typeid)
+	for i, arg := range args {
+		if b, err = wire.Marshal(b, arg); err != nil {
+			return fmt.Errorf("object %q: argument %d: %w", name, i+1, err)
+		}
+	}
+	if _, err := d.Call(ctx, engine.Command{Method: engine.MethodOpen, Args: b}); err != nil {
+		return fmt.Errorf("object %q: %w", name, err)
+	}
+	return nil
+}

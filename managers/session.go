@@ -1,0 +1,244 @@
+package managers
+
+import (
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// session is the server's side of one engine session: its lease and its
+// present connection.
+type session struct {
+	// Fixed at creation.
+	server  *Server
+	id      uint64
+	keyName string
+	secret  auth.SessionKey
+	lease   time.Duration
+
+	mu     sync.Mutex // guards what follows; taken alone
+	last   time.Time  // when the client was last heard
+	expiry *time.Timer
+	over   bool
+}
+
+// openSession begins a session on the connection.
+func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
+	lease := s.config.Lease
+	if m.Lease != 0 {
+		lease = min(max(time.Duration(min(m.Lease, 1<<40))*time.Millisecond, MinLease), MaxLease)
+	}
+	k := s.core
+	var fx engine.Effects
+	info := &engine.SessionInfo{
+		Program: m.Program, Host: m.Host, PID: m.PID, Remote: c.remote, KeyName: c.who.KeyName,
+		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.who.Binding == [32]byte{},
+	}
+	k.mu.Lock()
+	err := k.do(&engine.Command{Op: engine.OpOpen, Now: k.now(), Open: info}, &fx)
+	if err != nil {
+		k.mu.Unlock()
+		return nil, err
+	}
+	ss := &session{server: s, id: fx.Opened, keyName: c.who.KeyName, secret: c.who.SessionKey, lease: lease, last: time.Now()}
+	k.engine.Session(ss.id).Peer = c
+	k.mu.Unlock()
+	s.mu.Lock()
+	s.sessions[ss.id] = ss
+	s.mu.Unlock()
+	s.log.Info("session opened", "session", ss.id, "remote", c.remote, "key", c.who.KeyName, "program", m.Program, "pid", m.PID)
+	ss.welcome(c)
+	return ss, nil
+}
+
+// resumeSession gives a session a new connection, which ends the old one.
+func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
+	s.mu.Lock()
+	ss := s.sessions[m.Session]
+	s.mu.Unlock()
+	refused := wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", m.Session)
+	if ss == nil || ss.keyName != c.who.KeyName || !auth.VerifyResume(ss.secret, m.Session, c.who.Binding, m.Proof) {
+		return nil, refused
+	}
+	k := s.core
+	var fx engine.Effects
+	k.mu.Lock()
+	es := k.engine.Session(ss.id)
+	if es == nil {
+		k.mu.Unlock()
+		return nil, refused
+	}
+	old, _ := es.Peer.(*conn)
+	es.Peer = c
+	// WELCOME comes before the replies that resuming may cause.
+	ss.welcome(c)
+	err := k.do(&engine.Command{Op: engine.OpResume, Now: k.now(), Session: ss.id}, &fx)
+	k.settle(&fx)
+	k.mu.Unlock()
+	k.deliver(&fx)
+	if err != nil {
+		return nil, err
+	}
+	ss.back()
+	if old != nil && old != c {
+		old.bye(wire.Errorf(wire.CodeSessionExpired, "session %d was resumed on another connection", ss.id))
+	}
+	s.log.Info("session resumed", "session", ss.id, "remote", c.remote)
+	return ss, nil
+}
+
+func (ss *session) welcome(c *conn) {
+	cfg := &ss.server.config
+	m := wire.Welcome{
+		Version: wire.Version, Session: ss.id, Generation: ss.server.generation, Lease: uint64(ss.lease / time.Millisecond),
+		MaxMessage: uint64(cfg.MaxMessage), Role: c.who.Role.String(), Server: cfg.Version,
+	}
+	_ = c.out.UnlockFlush(wire.AppendWelcome(c.out.Lock(), &m))
+}
+
+// heard notes that the client lives.
+func (ss *session) heard(now time.Time) {
+	ss.mu.Lock()
+	ss.last = now
+	ss.mu.Unlock()
+}
+
+// lost notes that the connection is gone, and begins to count down the lease.
+func (ss *session) lost(c *conn) {
+	k := ss.server.core
+	k.mu.Lock()
+	es := k.engine.Session(ss.id)
+	if es == nil || es.Peer != any(c) {
+		k.mu.Unlock()
+		return // over, or resumed elsewhere
+	}
+	var fx engine.Effects
+	_ = k.do(&engine.Command{Op: engine.OpLose, Now: k.now(), Session: ss.id, Epoch: es.Epoch}, &fx)
+	epoch := es.Epoch
+	k.mu.Unlock()
+	ss.server.log.Info("session lost its connection", "session", ss.id, "remote", c.remote)
+	ss.countDown(epoch)
+}
+
+// countDown proposes to expire the session when its lease has run out.
+func (ss *session) countDown(epoch uint64) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.over {
+		return
+	}
+	stalled := ss.server.stall.total()
+	wait := max(time.Until(ss.last.Add(ss.lease)), 0)
+	ss.expiry = time.AfterFunc(wait, func() { ss.expire(epoch, stalled) })
+}
+
+// expire proposes the end of the session, unless this process did not run for
+// a while: a stall extends the lease by its length.
+func (ss *session) expire(epoch uint64, stalled time.Duration) {
+	if more := ss.server.stall.total() - stalled; more > 0 {
+		ss.mu.Lock()
+		ss.last = ss.last.Add(more)
+		ss.mu.Unlock()
+		ss.countDown(epoch)
+		return
+	}
+	_ = ss.server.core.apply(&engine.Command{Op: engine.OpExpire, Session: ss.id, Epoch: epoch})
+}
+
+// back notes that the session has a connection again.
+func (ss *session) back() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.last = time.Now()
+	if ss.expiry != nil {
+		ss.expiry.Stop()
+		ss.expiry = nil
+	}
+}
+
+// closed notes that the client closes the session.
+func (ss *session) closed() { ss.stop() }
+
+// stop ends the countdown.
+func (ss *session) stop() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.over = true
+	if ss.expiry != nil {
+		ss.expiry.Stop()
+	}
+}
+
+// sessionEnded forgets a session that the engine has ended.
+func (s *Server) sessionEnded(id uint64, err *wire.Error) {
+	s.mu.Lock()
+	ss := s.sessions[id]
+	delete(s.sessions, id)
+	s.mu.Unlock()
+	if ss == nil {
+		return
+	}
+	ss.stop()
+	if err != nil {
+		s.log.Info("session ended", "session", id, "err", err)
+	} else {
+		s.log.Info("session closed", "session", id)
+	}
+}
+
+// endSession ends a session for a reason of the server's.
+func (s *Server) endSession(id uint64, why *wire.Error) {
+	k := s.core
+	k.mu.Lock()
+	var c *conn
+	if es := k.engine.Session(id); es != nil {
+		c, _ = es.Peer.(*conn)
+	}
+	k.mu.Unlock()
+	if c != nil {
+		c.bye(why)
+	}
+	_ = k.apply(&engine.Command{Op: engine.OpClose, Session: id})
+}
+
+// stallClock adds up the times in which this process did not run: stopped, or
+// starved. A beat that comes late by more than stallLeast tells.
+type stallClock struct {
+	mu  sync.Mutex
+	sum time.Duration
+}
+
+const (
+	stallBeat  = 250 * time.Millisecond
+	stallLeast = time.Second
+)
+
+func (c *stallClock) total() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sum
+}
+
+// watch beats until the channel is closed.
+func (c *stallClock) watch(done <-chan struct{}) {
+	t := time.NewTicker(stallBeat)
+	defer t.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case <-t.C:
+			now := time.Now()
+			if late := now.Sub(last) - stallBeat; late > stallLeast {
+				c.mu.Lock()
+				c.sum += late
+				c.mu.Unlock()
+			}
+			last = now
+		}
+	}
+}
