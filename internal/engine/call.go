@@ -36,7 +36,7 @@ type Call struct {
 
 	// Owned by the engine.
 	argRefs  bool
-	argBytes int   // of all arguments, if they are the engine's for good, else 0
+	argBytes int  // of all arguments, if they are the engine's for good, else 0
 	redone   bool // the reply says that an item is delivered again
 	granted  bool // the reply granted references
 	given    bool // the caller has abandoned it
@@ -52,7 +52,11 @@ type Call struct {
 	view     View
 	err      *wire.Error
 	list     *Waiters
-	queue    *queue // the half of list that it stands in
+	queue    *queue  // the half of list that it stands in
+	awaits   *Object // what its owner waits for, see Await
+	since    int64   // when that began
+	aNext    *Call
+	aPrev    *Call
 	next     *Call
 	prev     *Call
 	sList    *callList
@@ -69,6 +73,14 @@ func (c *Call) NoWait() bool { return c.timeout == 0 }
 
 // Forever reports whether the caller set no deadline.
 func (c *Call) Forever() bool { return c.timeout == noTimeout }
+
+// DefaultTimeout sets the time that the call may wait, in nanoseconds, unless
+// the caller set one.
+func (c *Call) DefaultTimeout(d int64) {
+	if c.timeout == noTimeout {
+		c.timeout = max(d, 0)
+	}
+}
 
 // ArgRefs reports whether an argument holds a reference.
 func (c *Call) ArgRefs() bool { return c.argRefs }
@@ -125,7 +137,8 @@ func (c *Call) ReturnInt(v int64) {
 		c.Return(smallInts[v])
 		return
 	}
-	c.Return(wire.Raw(wire.AppendInt(nil, v)))
+	var buf [9]byte
+	c.Return(wire.Raw(wire.AppendInt(buf[:0], v)))
 }
 
 // Redelivered marks the reply: the item that it carries was in a reply before,
@@ -437,23 +450,38 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 // parkedCost is what the engine counts for a parked call beyond its item.
 const parkedCost = 384
 
-// Park lets the call wait in the list. Without a timeout to spend it leaves at
-// once, as if the time had passed.
-func (c *Call) Park(w *Waiters) {
+// Park lets the call wait in the list and reports whether it does. Without a
+// timeout to spend it leaves at once, as if the time had passed; at a limit it
+// fails. When it does not wait, it may be touched no more.
+func (c *Call) Park(w *Waiters) bool {
 	e, s := c.Object.engine, c.Session
 	if c.timeout == 0 && !c.deferred {
 		c.leaving(LeaveTimeout)
-		return
+		return false
 	}
 	cfg := &e.config
 	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && !s.Info.Trusted {
 		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.n, cfg.MaxParked))
-		return
+		return false
 	}
 	if cfg.MaxBytes > 0 && e.bytes >= cfg.MaxBytes {
 		c.Fail(wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; no call may wait", e.bytes, cfg.MaxBytes))
-		return
+		return false
 	}
+	c.park(w)
+	return true
+}
+
+// Stay lets a call that is leaving, or has not waited yet, wait in the list
+// without a deadline, whatever the limits: one that gave up a lock in order to
+// wait must get it back before it returns.
+func (c *Call) Stay(w *Waiters) {
+	c.timeout = noTimeout
+	c.park(w)
+}
+
+func (c *Call) park(w *Waiters) {
+	e, s := c.Object.engine, c.Session
 	e.lastPlace++
 	c.place = e.lastPlace
 	c.state = callParked
@@ -507,6 +535,7 @@ func (e *Engine) unpark(c *Call) {
 		e.timers.remove(c)
 	}
 	c.leave()
+	c.unawait()
 	c.Object.parked.remove(c)
 	e.parked--
 	e.bytes -= parkedCost

@@ -25,6 +25,7 @@ type Session struct {
 	calls     map[uint64]*Call
 	parked    callList
 	running   callList
+	awaiting  map[uint64]*Call // by owner, see Call.Await
 	kept      callList
 	keptBytes int64
 	refs      map[uint64]sessionRef
@@ -84,8 +85,13 @@ func (e *Engine) resume(s *Session) {
 // are passed over.
 func (e *Engine) lose(s *Session) {
 	s.Epoch++
-	s.connected = false
 	s.Peer = nil
+	s.sideline()
+}
+
+// sideline marks the session as absent, and its waiters with it.
+func (s *Session) sideline() {
+	s.connected = false
 	for c := s.parked.head; c != nil; c = c.sNext {
 		if c.list != nil {
 			c.unlink()
@@ -99,6 +105,8 @@ func (e *Engine) lose(s *Session) {
 // references go.
 func (e *Engine) endSession(s *Session, err *wire.Error) {
 	s.over = true
+	// What is given back below must not be handed to the session's own calls.
+	s.sideline()
 	for s.parked.head != nil {
 		e.depart(s.parked.head, LeaveGone)
 	}
