@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
-	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/objects"
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -36,7 +35,7 @@ type Server struct {
 	running sync.WaitGroup // goroutines that Close waits for
 
 	mu        sync.Mutex // guards what follows
-	listeners map[*connection.RawListener]struct{}
+	listeners map[listener]struct{}
 	conns     map[*conn]struct{}
 	sessions  map[uint64]*session
 	closing   bool
@@ -54,7 +53,7 @@ func NewServer(config Config) *Server {
 	config.setDefaults()
 	s := &Server{
 		config: config, log: config.Logger, generation: newGeneration(), started: time.Now(),
-		listeners: make(map[*connection.RawListener]struct{}),
+		listeners: make(map[listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 		sessions:  make(map[uint64]*session),
 		done:      make(chan struct{}),
@@ -99,9 +98,9 @@ func (s *Server) Listen(ctx context.Context, addrs ...string) error {
 	if len(addrs) == 0 {
 		return errors.New("managers: no address to listen on")
 	}
-	var opened []*connection.RawListener
+	var opened []listener
 	for _, addr := range addrs {
-		l, err := connection.ListenRaw(ctx, addr, connection.RawConfig{})
+		l, err := listen(ctx, addr)
 		if err != nil {
 			for _, l := range opened {
 				l.Close()
@@ -131,7 +130,7 @@ func (s *Server) Addrs() []string {
 	defer s.mu.Unlock()
 	var addrs []string
 	for l := range s.listeners {
-		addrs = append(addrs, l.Addr().String())
+		addrs = append(addrs, l.Addr())
 	}
 	return addrs
 }
@@ -139,7 +138,7 @@ func (s *Server) Addrs() []string {
 // Serve serves the listeners that Listen opened, as ListenAndServe does.
 func (s *Server) Serve(ctx context.Context) error {
 	s.mu.Lock()
-	listeners := make([]*connection.RawListener, 0, len(s.listeners))
+	listeners := make([]listener, 0, len(s.listeners))
 	for l := range s.listeners {
 		listeners = append(listeners, l)
 	}
@@ -166,7 +165,7 @@ func (s *Server) Serve(ctx context.Context) error {
 }
 
 // accept takes connections until the listener is closed.
-func (s *Server) accept(l *connection.RawListener) error {
+func (s *Server) accept(l listener) error {
 	for {
 		raw, err := l.Accept()
 		switch {
@@ -174,7 +173,7 @@ func (s *Server) accept(l *connection.RawListener) error {
 			return nil
 		case err != nil:
 			// Out of descriptors, most likely: it passes.
-			s.log.Warn("accept failed", "address", l.Addr().String(), "err", err)
+			s.log.Warn("accept failed", "address", l.Addr(), "err", err)
 			select {
 			case <-time.After(50 * time.Millisecond):
 				continue
@@ -192,36 +191,45 @@ func (s *Server) accept(l *connection.RawListener) error {
 
 // greet turns a stranger into a client: the handshakes, and then the
 // connection's read loop.
-func (s *Server) greet(raw *connection.RawConn) {
-	host := auth.LimiterHost(raw.RemoteAddr())
+func (s *Server) greet(raw newcomer) {
+	remote := raw.RemoteAddr()
+	host := auth.LimiterHost(remote)
 	place, ok := s.strangers.enter(host, raw)
 	if !ok {
 		raw.Close()
 		return
 	}
+	nc, who, err := s.authenticate(raw, host)
+	s.strangers.leave(place)
+	if err != nil {
+		raw.Close()
+		s.log.Debug("handshake failed", "remote", remote.String(), "err", err)
+		return
+	}
+	s.serveConn(nc, who, remote.String())
+}
+
+// authenticate runs the handshakes of the transport and of package auth.
+func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Session, error) {
 	ctx, cancel := context.WithTimeout(s.context, s.config.HandshakeTimeout)
 	defer cancel()
-	// Whoever fails waits for his "no", longer each time.
-	refusing := func(ctx context.Context, e *auth.RefusedError) {
-		delay := s.limiter.Failed(host, time.Now())
-		s.log.Warn("authentication failed", "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known, "delay", delay)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-		}
+	nc, channel, err := raw.Handshake(ctx)
+	if err != nil {
+		return nil, auth.Session{}, err
 	}
-	ch, err := raw.Handshake(ctx)
-	if err == nil {
-		var who auth.Session
-		if who, err = auth.Server(ctx, raw.Conn(), auth.ServerConfig{Keyring: s.keys, Channel: ch, Refusing: refusing}); err == nil {
-			s.strangers.leave(place)
-			s.serveConn(raw.Conn(), who, raw.RemoteAddr().String())
-			return
-		}
-	}
-	s.strangers.leave(place)
-	raw.Close()
-	s.log.Debug("handshake failed", "remote", raw.RemoteAddr().String(), "err", err)
+	who, err := auth.Server(ctx, nc, auth.ServerConfig{
+		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout,
+		// Whoever fails waits for his "no", longer each time.
+		Refusing: func(ctx context.Context, e *auth.RefusedError) {
+			delay := s.limiter.Failed(host, time.Now())
+			s.log.Warn("authentication failed", "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known, "delay", delay)
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+		},
+	})
+	return nc, who, err
 }
 
 // Shutdown ends the server in good order: no new connections; calls that wait
@@ -300,9 +308,7 @@ func (s *Server) endConns(why *wire.Error) {
 
 // finish ends what is left and waits for it.
 func (s *Server) finish() {
-	if l := s.takeLocal(); l != nil {
-		l.close()
-	}
+	s.closeLocal()
 	s.strangers.close()
 	s.cancel()
 	s.custom.shut()
