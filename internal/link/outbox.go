@@ -18,6 +18,9 @@ const (
 	// rest to a goroutine, so that a read loop is not kept writing for others.
 	inlineBudget = 256 << 10
 
+	// busyKeep is the largest buffer that a busy outbox goes on using.
+	busyKeep = 1 << 20
+
 	// Bytes handed to the socket at once.
 	plainChunk = 256 << 10
 	tlsChunk   = 64 << 10
@@ -225,7 +228,7 @@ func (o *Outbox) flushLocked() {
 // kick makes sure that a writer takes what is pending, without being it.
 func (o *Outbox) kick() {
 	o.mu.Lock()
-	start := !o.writing && o.err == nil
+	start := !o.writing && !o.closing && o.err == nil
 	if start {
 		o.writing = true
 	}
@@ -325,7 +328,7 @@ func (o *Outbox) takeLocked() bool {
 		o.pend, o.out = o.out, o.pend
 		o.hint = classOf(len(o.out.b))
 		if p := o.pend; p != nil {
-			if cap(p.b) > size2 {
+			if cap(p.b) > busyKeep {
 				o.pend = nil
 			} else {
 				p.b = p.b[:0]

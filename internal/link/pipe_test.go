@@ -65,6 +65,7 @@ func TestPipeDeadlines(t *testing.T) {
 		if _, err := a.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 2*time.Second {
 			t.Errorf("read: %v after %v", err, time.Since(start))
 		}
+		synctest.Wait() // for the other timer
 		if _, err := a.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("write: %v", err)
 		}

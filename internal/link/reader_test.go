@@ -131,9 +131,7 @@ func TestReaderSizes(t *testing.T) {
 	for n := 0; n < 200<<10; n = n*3/2 + 1 {
 		sizes = append(sizes, n)
 	}
-	for _, n := range []int{size0 - 5, size0 - 4, size1 - 5, size2 - 6, size2 - 5, size2 - 4, size2} {
-		sizes = append(sizes, n)
-	}
+	sizes = append(sizes, size0-5, size0-4, size1-5, size2-6, size2-5, size2-4, size2)
 	for i, n := range sizes {
 		in = AppendFrame(in, kindTest, bytes.Repeat([]byte{byte(i)}, n))
 	}

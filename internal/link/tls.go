@@ -91,7 +91,7 @@ func (s *sealedConn) pending() bool {
 
 // take returns what is collected, which may be nil, and gives spare back.
 func (s *sealedConn) take(spare *buffer) *buffer {
-	if spare != nil && cap(spare.b) > size2 {
+	if spare != nil && cap(spare.b) > busyKeep {
 		spare = nil
 	}
 	if spare != nil {
