@@ -1,0 +1,734 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Flags say how a call may be given up when its context ends.
+type Flags uint8
+
+const (
+	// Reads marks a method that changes nothing and hands nothing over: its
+	// caller leaves at once. All others wait for the server's verdict.
+	Reads Flags = 1 << iota
+	// Parks marks a method that may wait in the server.
+	Parks
+)
+
+// Method names a method of a type.
+type Method struct {
+	Type   string // for errors
+	Name   string
+	Number uint32 // 0: call by name
+	Flags  Flags
+}
+
+// String returns type and name, "Queue.get".
+func (m *Method) String() string {
+	if m.Type == "" {
+		return m.Name
+	}
+	return m.Type + "." + m.Name
+}
+
+type callState uint8
+
+const (
+	stateNew       callState = iota // being built
+	stateWaiting                    // a caller waits for the reply
+	stateAnswered                   // the record holds the reply or an error
+	stateOneway                     // nobody waits, but it must take effect
+	stateRetired                    // its caller has left; the reply is dropped
+	stateAbandoned                  // the server has been, or is to be, told to undo it
+)
+
+// Call is one call: arguments that are encoded once, and then the reply. It
+// is taken from a pool by NewCall, belongs to one goroutine, and ends with
+// Result or Drop; nothing of it may be used after that.
+type Call struct {
+	// Set by NewCall and the methods before Do.
+	session *Session
+	target  *object // nil: the server itself; held
+	method  *Method
+	name    string // overrides the method's name; for calls by name
+	args    []byte // one array
+	flags   byte
+	timeout time.Duration
+	guard   uint64
+	fence   uint64
+	err     error     // the first failure while it was built
+	pins    []*object // named in args; held
+
+	// The reply, once Do has returned nil.
+	reply    []byte
+	owned    bool // reply is not the record's own buffer
+	buf      []byte
+	redone   bool
+	grants   []*object // named in the reply; held while it is decoded
+	answered error     // why there is no reply
+
+	ready chan struct{} // takes one
+
+	// Guarded by the session's mutex from Do on.
+	serial   uint64
+	state    callState
+	sent     bool // a connection has taken it
+	asked    bool // CANCEL was sent
+	confirm  uint64
+	deadline time.Time // of the timeout
+}
+
+var callPool = sync.Pool{New: func() any { return &Call{ready: make(chan struct{}, 1)} }}
+
+// maxKeptBuffer is the largest buffer that a pooled record keeps.
+const maxKeptBuffer = 16 << 10
+
+// NewCall begins a call of the method on the object, with n arguments, which
+// are added with Arg and the like. Failures are kept and returned by Do.
+func NewCall(target Ref, m *Method, n int) *Call {
+	o, err := target.acquire()
+	c := newCall(m, n)
+	if err != nil {
+		c.err = err
+		return c
+	}
+	c.session, c.target = o.session, o
+	return c
+}
+
+// NewServerCall begins a call of one of the server's own methods.
+func (s *Session) NewServerCall(m *Method, n int) *Call {
+	c := newCall(m, n)
+	c.session = s
+	return c
+}
+
+func newCall(m *Method, n int) *Call {
+	c := callPool.Get().(*Call)
+	c.method = m
+	c.args = wire.AppendArrayHeader(c.args[:0], n)
+	return c
+}
+
+// recycle gives the record back. All holds must be gone or are dropped here.
+func (c *Call) recycle() {
+	for i, o := range c.pins {
+		o.drop()
+		c.pins[i] = nil
+	}
+	for i, o := range c.grants {
+		o.drop()
+		c.grants[i] = nil
+	}
+	if c.target != nil {
+		c.target.drop()
+	}
+	args, buf, pins, grants, ready := c.args[:0], c.buf[:0], c.pins[:0], c.grants[:0], c.ready
+	if cap(args) > maxKeptBuffer {
+		args = nil
+	}
+	if cap(buf) > maxKeptBuffer {
+		buf = nil
+	}
+	if cap(pins) > 64 {
+		pins = nil
+	}
+	if cap(grants) > 64 {
+		grants = nil
+	}
+	*c = Call{args: args, buf: buf, pins: pins, grants: grants, ready: ready}
+	callPool.Put(c)
+}
+
+// Timeout bounds how long the call may wait in the server; 0 or less means not
+// at all. It is the method's own timeout, with the method's own answer to it,
+// and has nothing to do with the context's.
+func (c *Call) Timeout(d time.Duration) {
+	c.flags |= wire.CallTimeout
+	c.timeout = max(d, 0)
+}
+
+// Guard makes the call conditional on a hold: the server refuses it with
+// ErrLockLost if that hold of the lock is over.
+func (c *Call) Guard(lock Ref, token uint64) {
+	o, err := lock.acquire()
+	if err == nil && c.session != nil && o.session != c.session {
+		o.drop()
+		err = wire.Errorf(wire.CodeValue, "the guarding lock belongs to another session")
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.pins = append(c.pins, o)
+	c.flags |= wire.CallGuard
+	c.guard, c.fence = o.ref.ID, token
+}
+
+// ByName makes it a call of the method of that name.
+func (c *Call) ByName(name string) { c.name = name }
+
+// Redelivered reports whether the reply's item was in a reply before, whose
+// receiver died.
+func (c *Call) Redelivered() bool { return c.redone }
+
+func (c *Call) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *Call) label() string {
+	if c.name != "" {
+		if c.target != nil {
+			return c.target.ref.TypeID + "." + c.name
+		}
+		return c.name
+	}
+	return c.method.String()
+}
+
+var errNoVerdict = errors.New("no verdict")
+
+// Do makes the call and waits for the reply. When it returns nil, the reply is
+// there, and the caller must end the call with Result, Drop or GiveBack. When it
+// returns an error, the call is over. A reply that is an error is one.
+//
+// It waits through breaks of the connection. When the context ends first, a
+// call that only reads is given up at once; any other is cancelled, and Do
+// returns the result in case that it was too late, or a *CallError, whose
+// outcome is unknown if the server does not say within Config.Verdict.
+func (c *Call) Do(ctx context.Context) error {
+	if c.err != nil {
+		err := c.err
+		c.recycle()
+		return err
+	}
+	s := c.session
+	if err := ctx.Err(); err != nil {
+		err = ctxError(ctx, c.label(), false)
+		c.recycle()
+		return err
+	}
+	if n := len(c.args) + len(c.name) + callOverhead; n > s.maxSend {
+		err := wire.Errorf(wire.CodeTooLarge, "%s: arguments of %d bytes; the server takes at most %d", c.label(), len(c.args), s.maxSend-callOverhead)
+		c.recycle()
+		return err
+	}
+	if len(c.args) > link.MaxSmall/2 {
+		if err := s.makeRoom(ctx, c); err != nil {
+			c.recycle()
+			return err
+		}
+	}
+	var start time.Time
+	if s.trace {
+		start = time.Now()
+	}
+	if err := s.send(c); err != nil {
+		c.recycle()
+		return err
+	}
+	if done := ctx.Done(); done == nil {
+		<-c.ready
+	} else {
+		select {
+		case <-c.ready:
+		case <-done:
+			if err := s.leave(ctx, c); err != nil {
+				c.recycle()
+				return err
+			}
+		}
+	}
+	return c.settle(start)
+}
+
+// callOverhead bounds what a CALL frame has beyond name and arguments.
+const callOverhead = 96
+
+// settle looks at the reply. The record holds one, or an error of the session.
+func (c *Call) settle(start time.Time) error {
+	s := c.session
+	err := c.answered
+	if err == nil {
+		if err = c.open(); err == nil {
+			if s.trace {
+				s.traceCall(c, start, nil)
+			}
+			return nil
+		}
+		s.done(c.serial)
+	}
+	if s.trace {
+		s.traceCall(c, start, err)
+	}
+	c.recycle()
+	return err
+}
+
+func (s *Session) traceCall(c *Call, start time.Time, err error) {
+	attrs := []slog.Attr{
+		slog.Uint64("session", s.id), slog.Uint64("serial", c.serial), slog.String("method", c.label()), slog.Duration("took", time.Since(start)),
+	}
+	if c.target != nil {
+		attrs = append(attrs, slog.Uint64("object", c.target.ref.ID))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelDebug, "call", attrs...)
+}
+
+// open checks the reply's body and registers the references in it.
+func (c *Call) open() error {
+	n, found, err := wire.Scan(c.reply, wire.Limits{})
+	switch {
+	case err != nil:
+		return c.garbage(err)
+	case n != len(c.reply):
+		return c.garbage(wire.Errorf(wire.CodeProtocol, "%d bytes after the value", len(c.reply)-n))
+	}
+	if found {
+		c.grants = c.session.register(c.grants, c.reply)
+	}
+	return nil
+}
+
+// garbage ends the session: what the server sends cannot be trusted.
+func (c *Call) garbage(err error) error {
+	e := wire.Errorf(wire.CodeProtocol, "session %d: the reply to %s is malformed: %v", c.session.id, c.label(), err)
+	c.session.die(e)
+	return e
+}
+
+// register counts the references in a value that the server sent.
+func (s *Session) register(into []*object, value []byte) []*object {
+	_ = wire.ForEachRefView(value, func(r wire.RefView) error { // the value was scanned
+		into = append(into, s.refs.register(s, r))
+		return nil
+	})
+	return into
+}
+
+// Reply returns the reply's value, valid until the call ends.
+func (c *Call) Reply() []byte { return c.reply }
+
+// Drop acknowledges the reply and ends the call.
+func (c *Call) Drop() {
+	c.session.done(c.serial)
+	c.recycle()
+}
+
+// GiveBack ends the call as if its reply had never come: the server takes back
+// what it handed over, where the method can. It is for a reply that the caller
+// cannot use.
+func (c *Call) GiveBack() {
+	s := c.session
+	for _, o := range c.grants {
+		s.refs.ungrant(o)
+	}
+	s.abandon(c.serial)
+	c.recycle()
+}
+
+// Keep ends the call but for its acknowledgement, which the returned functions
+// give or refuse; the first call of either counts. Until then the server takes
+// the reply back should this session die.
+func (c *Call) Keep() (ack, giveBack func()) {
+	s, serial := c.session, c.serial
+	var once sync.Once
+	ack = func() { once.Do(func() { s.done(serial) }) }
+	giveBack = func() { once.Do(func() { s.abandon(serial) }) }
+	c.recycle()
+	return ack, giveBack
+}
+
+// send gives the call its serial and sends it if there is a connection.
+func (s *Session) send(c *Call) error {
+	s.mu.Lock()
+	if s.dead != nil {
+		err := s.dead
+		s.mu.Unlock()
+		return err
+	}
+	s.serial++
+	c.serial = s.serial
+	c.state = stateWaiting
+	s.calls[c.serial] = c
+	if c.flags&wire.CallTimeout != 0 {
+		c.deadline = time.Now().Add(c.timeout)
+	}
+	cn := s.conn
+	if cn == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	c.sent = true
+	s.acks.sent = s.acks.watermark
+	m := c.message(s.acks.watermark)
+	out := cn.out
+	b := out.Lock()
+	s.mu.Unlock()
+	// The record stays alive: only its caller, this goroutine, ends it. An
+	// error here is the connection's end, which resends.
+	_ = out.UnlockFlush(wire.AppendCall(b, &m))
+	return nil
+}
+
+// message returns the CALL of the record.
+func (c *Call) message(acked uint64) wire.Call {
+	m := wire.Call{
+		Serial: c.serial, Acked: acked, Method: uint64(c.method.Number), Flags: c.flags, Timeout: uint64(c.timeout),
+		Guard: c.guard, Token: c.fence, Args: c.args,
+	}
+	if c.target != nil {
+		m.Object = c.target.ref.ID
+	}
+	switch {
+	case c.name != "":
+		m.Method, m.Name = 0, wire.Raw(c.name).Bytes()
+	case m.Method == 0:
+		m.Name = wire.Raw(c.method.Name).Bytes()
+	}
+	return m
+}
+
+// makeRoom waits while too much of other large calls is on its way out.
+func (s *Session) makeRoom(ctx context.Context, c *Call) error {
+	s.mu.Lock()
+	cn := s.conn
+	s.mu.Unlock()
+	if cn == nil {
+		return nil
+	}
+	if err := cn.out.Wait(ctx, outboxHigh); err != nil && ctx.Err() != nil {
+		return ctxError(ctx, c.label(), false)
+	}
+	return nil
+}
+
+// reply takes a REPLY from the read loop.
+func (s *Session) reply(r *wire.Reply, owned bool) error {
+	s.mu.Lock()
+	c := s.calls[r.Serial]
+	if c == nil {
+		s.mu.Unlock()
+		return wire.Errorf(wire.CodeProtocol, "the server answered call %d, which is not under way", r.Serial)
+	}
+	switch c.state {
+	case stateWaiting:
+		delete(s.calls, r.Serial)
+		if r.Status&wire.ReplyError != 0 {
+			e, err := wire.ParseError(r.Body)
+			if err != nil {
+				s.calls[r.Serial] = c
+				s.mu.Unlock()
+				return err
+			}
+			c.state, c.answered = stateAnswered, e
+			if c.asked && e.Code == wire.CodeCancelled {
+				c.answered = errCancelled
+			}
+			s.doneLocked(r.Serial)
+		} else {
+			c.state, c.redone = stateAnswered, r.Status&wire.ReplyRedelivered != 0
+			if owned {
+				c.reply = r.Body
+			} else {
+				c.buf = append(c.buf[:0], r.Body...)
+				c.reply = c.buf
+			}
+		}
+		s.mu.Unlock()
+		c.ready <- struct{}{}
+		return nil
+	case stateAbandoned:
+		// It crossed the CANCEL, which takes it back.
+		s.mu.Unlock()
+		return nil
+	}
+	delete(s.calls, r.Serial)
+	s.doneLocked(r.Serial)
+	s.mu.Unlock()
+	if r.Status&wire.ReplyError == 0 {
+		if _, found, err := wire.Scan(r.Body, wire.Limits{}); err != nil {
+			return wire.Errorf(wire.CodeProtocol, "the reply to call %d is malformed: %v", r.Serial, err)
+		} else if found {
+			_ = wire.ForEachRefView(r.Body, func(v wire.RefView) error { // scanned
+				s.refs.refuse(v.ID)
+				return nil
+			})
+			s.flushSoon()
+		}
+	}
+	c.recycle()
+	return nil
+}
+
+// errCancelled stands for the server's word that a call was cancelled in time.
+var errCancelled = errors.New("cancelled in time")
+
+// answerLocked ends a waiting call without a reply.
+func (c *Call) answerLocked(err error) {
+	c.state, c.answered = stateAnswered, err
+	c.ready <- struct{}{}
+}
+
+// leave ends the wait of a caller whose context is over. A nil error says that
+// the record holds an answer after all.
+func (s *Session) leave(ctx context.Context, c *Call) error {
+	s.mu.Lock()
+	switch {
+	case c.state == stateAnswered:
+		s.mu.Unlock()
+		<-c.ready
+		return nil
+	case !c.sent:
+		// No connection has seen it, so nothing happened and nothing will.
+		delete(s.calls, c.serial)
+		s.doneLocked(c.serial)
+		s.mu.Unlock()
+		return ctxError(ctx, c.label(), false)
+	case c.method.Flags&Reads != 0:
+		if c.method.Flags&Parks != 0 {
+			s.cancelLocked(c.serial, wire.CancelAsk)
+		}
+		s.leaveLocked(c, stateRetired)
+		cn := s.conn
+		s.mu.Unlock()
+		if cn != nil {
+			cn.out.Flush()
+		}
+		return ctxError(ctx, c.label(), false)
+	case s.conn == nil:
+		s.leaveLocked(c, stateAbandoned)
+		s.mu.Unlock()
+		return ctxError(ctx, c.label(), true)
+	}
+	c.asked = true
+	s.cancelLocked(c.serial, wire.CancelAsk)
+	cn := s.conn
+	s.mu.Unlock()
+	cn.out.Flush()
+	t := time.NewTimer(s.config.Verdict)
+	defer t.Stop()
+	select {
+	case <-c.ready:
+	case <-t.C:
+		s.mu.Lock()
+		if c.state != stateAnswered {
+			s.cancelLocked(c.serial, wire.CancelAbandon)
+			s.leaveLocked(c, stateAbandoned)
+			cn := s.conn
+			s.mu.Unlock()
+			if cn != nil {
+				cn.out.Flush()
+			}
+			s.flushSoon()
+			return ctxError(ctx, c.label(), true)
+		}
+		s.mu.Unlock()
+		<-c.ready
+	}
+	switch c.answered {
+	case errCancelled:
+		return ctxError(ctx, c.label(), false)
+	case errNoVerdict:
+		s.flushSoon()
+		return ctxError(ctx, c.label(), true)
+	}
+	return nil
+}
+
+// cancelLocked appends a CANCEL if there is a connection.
+func (s *Session) cancelLocked(serial uint64, mode byte) {
+	if s.conn != nil {
+		s.conn.append(func(b []byte) []byte { return wire.AppendCancel(b, serial, mode) })
+	}
+}
+
+// leaveLocked puts a record of its own in the place of one whose caller leaves.
+// It keeps what the call names reachable until the server is done with it.
+func (s *Session) leaveLocked(c *Call, state callState) {
+	t := callPool.Get().(*Call)
+	t.session, t.method, t.serial, t.state, t.sent = s, c.method, c.serial, state, true
+	t.target, c.target = c.target, nil
+	t.pins, c.pins = c.pins, t.pins
+	if t.target != nil {
+		// For errors and logs of the caller, who still has the record.
+		c.name = t.target.ref.TypeID + "." + c.labelName()
+	}
+	s.calls[c.serial] = t
+	if state == stateAbandoned {
+		s.gone++
+	}
+}
+
+// labelName returns the method's name without its type.
+func (c *Call) labelName() string {
+	if c.name != "" {
+		return c.name
+	}
+	return c.method.Name
+}
+
+// abandon has the server undo a call whose reply came.
+func (s *Session) abandon(serial uint64) {
+	s.mu.Lock()
+	if s.dead != nil {
+		s.mu.Unlock()
+		return
+	}
+	t := callPool.Get().(*Call)
+	t.session, t.method, t.serial, t.state, t.sent = s, abandoned, serial, stateAbandoned, true
+	s.calls[serial] = t
+	s.gone++
+	s.cancelLocked(serial, wire.CancelAbandon)
+	cn := s.conn
+	s.mu.Unlock()
+	if cn != nil {
+		cn.out.Flush()
+	}
+	s.flushSoon()
+}
+
+var abandoned = &Method{Name: "abandoned"}
+
+// done notes that the caller has what the reply carried.
+func (s *Session) done(serial uint64) {
+	s.mu.Lock()
+	s.doneLocked(serial)
+	var cn *conn
+	if s.acks.due() && s.conn != nil {
+		cn = s.conn
+		cn.append(s.acks.append)
+	}
+	s.mu.Unlock()
+	if cn != nil {
+		cn.out.Flush()
+	}
+}
+
+func (s *Session) doneLocked(serial uint64) {
+	s.acks.add(serial)
+	s.flushSoon()
+}
+
+// flushSoon sees to it that flushNow runs soon. It takes no lock.
+func (s *Session) flushSoon() {
+	if !s.flushing.Load() && s.flushing.CompareAndSwap(false, true) {
+		s.flush.Reset(s.config.AckDelay)
+	}
+}
+
+// flushNow sends what may wait for a moment: acknowledgements, releases, and
+// the question whether abandoned calls are known to be.
+func (s *Session) flushNow() {
+	s.flushing.Store(false)
+	s.mu.Lock()
+	cn := s.conn
+	if cn == nil || s.dead != nil {
+		s.mu.Unlock()
+		return
+	}
+	// A CANCEL may overtake its CALL in fragments. The serial must not be
+	// acknowledged before that CALL has arrived, hence only a PING behind all
+	// that was written proves it.
+	if s.gone > 0 {
+		if cn.out.Pending() == 0 {
+			token := s.pingLocked(cn, nil)
+			for _, c := range s.calls {
+				if c.state == stateAbandoned && c.confirm == 0 {
+					c.confirm = token
+				}
+			}
+			s.gone = 0
+		} else {
+			s.flushSoon()
+		}
+	}
+	for s.releaseLocked(cn) {
+	}
+	if s.acks.dirty() {
+		cn.append(s.acks.append)
+	}
+	s.mu.Unlock()
+	cn.out.Flush()
+}
+
+// confirmLocked ends the abandoned calls that the server knows of.
+func (s *Session) confirmLocked(token uint64) {
+	for serial, c := range s.calls {
+		if c.state == stateAbandoned && c.confirm != 0 && c.confirm <= token {
+			delete(s.calls, serial)
+			s.doneLocked(serial)
+			c.recycle()
+		}
+	}
+}
+
+// releaseLocked sends one call that gives references back. It reports whether
+// it did.
+func (s *Session) releaseLocked(cn *conn) bool {
+	c := callPool.Get().(*Call)
+	args := s.refs.takeBack(c.args[:0])
+	if args == nil {
+		callPool.Put(c)
+		return false
+	}
+	s.serial++
+	c.session, c.method, c.args, c.serial = s, &methodRelease, args, s.serial
+	c.state, c.sent = stateOneway, true
+	s.calls[c.serial] = c
+	s.acks.sent = s.acks.watermark
+	m := c.message(s.acks.watermark)
+	cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
+	return true
+}
+
+// resendLocked repeats on a new connection what the server may not have seen
+// or whose reply may be lost, in the order of the serials.
+func (s *Session) resendLocked(cn *conn) {
+	serials := make([]uint64, 0, len(s.calls))
+	for serial := range s.calls {
+		serials = append(serials, serial)
+	}
+	slices.Sort(serials)
+	now := time.Now()
+	for _, serial := range serials {
+		c := s.calls[serial]
+		switch c.state {
+		case stateRetired:
+			// Its reply may be kept and grant references: have it undone.
+			c.state = stateAbandoned
+			fallthrough
+		case stateAbandoned:
+			c.confirm = 0
+			cn.append(func(b []byte) []byte { return wire.AppendCancel(b, serial, wire.CancelAbandon) })
+			continue
+		}
+		m := c.message(s.acks.watermark)
+		if m.Flags&wire.CallTimeout != 0 && !c.deadline.IsZero() {
+			m.Timeout = uint64(max(c.deadline.Sub(now), 0))
+		}
+		c.sent = true
+		cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
+	}
+	s.gone = 0
+	for _, c := range s.calls {
+		if c.state == stateAbandoned {
+			s.gone++
+		}
+	}
+	s.repeatPingsLocked(cn)
+	s.flushSoon()
+}

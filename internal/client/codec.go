@@ -1,0 +1,204 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Arg appends an argument of any type that wire.Marshal takes. Common types
+// cost no allocation.
+func Arg[T any](c *Call, v T) {
+	if c.err != nil {
+		return
+	}
+	switch x := any(v).(type) {
+	case string:
+		if len(x) < math.MaxInt32 && wire.ValidStr(wire.Raw(x).Bytes()) {
+			c.args = wire.AppendStr(c.args, x)
+			return
+		}
+	case int:
+		c.args = wire.AppendInt(c.args, int64(x))
+		return
+	case int64:
+		c.args = wire.AppendInt(c.args, x)
+		return
+	case uint64:
+		c.args = wire.AppendUint(c.args, x)
+		return
+	case float64:
+		c.args = wire.AppendFloat(c.args, x)
+		return
+	case bool:
+		c.args = wire.AppendBool(c.args, x)
+		return
+	case []byte:
+		if x != nil && len(x) < math.MaxInt32 {
+			c.args = wire.AppendBin(c.args, x)
+			return
+		}
+	}
+	c.marshal(v)
+}
+
+// marshal appends what Arg has no short way for, and pins the objects that it
+// names.
+func (c *Call) marshal(v any) {
+	start := len(c.args)
+	b, err := wire.Marshal(c.args, v)
+	c.args = b
+	if err == nil {
+		err = c.pin(b[start:])
+	}
+	// Until here the proxies inside v have kept their objects.
+	runtime.KeepAlive(v)
+	if err != nil {
+		c.fail(argError(c, err))
+	}
+}
+
+// pin holds the objects that the value names until the server has the call.
+func (c *Call) pin(value []byte) error {
+	return wire.ForEachRefView(value, func(r wire.RefView) error {
+		o := c.session.refs.find(r.ID, r.Secret)
+		if o == nil {
+			return wire.Errorf(wire.CodeValue, "a reference to a %s that this session does not hold: it belongs to another session, or was released", r.TypeID)
+		}
+		c.pins = append(c.pins, o)
+		return nil
+	})
+}
+
+// argError names the call. Errors with a code keep it; others say that the
+// value cannot be sent.
+func argError(c *Call, err error) error {
+	var we *wire.Error
+	if errors.As(err, &we) {
+		return fmt.Errorf("%s: %w", c.label(), err)
+	}
+	return wire.Errorf(wire.CodeUnserializable, "%s: %v", c.label(), err)
+}
+
+// Args appends all arguments of a variadic call.
+func (c *Call) Args(args []any) {
+	for _, v := range args {
+		if c.err != nil {
+			return
+		}
+		c.marshal(v)
+	}
+}
+
+// ArgNil appends None.
+func (c *Call) ArgNil() { c.args = wire.AppendNil(c.args) }
+
+// ArgRef appends a reference that no Ref of this session stands for, as for
+// attaching to one.
+func (c *Call) ArgRef(r wire.Ref) { c.args = wire.AppendRef(c.args, r) }
+
+// ArgList begins a list of n arguments, which are appended next.
+func (c *Call) ArgList(n int) { c.args = wire.AppendArrayHeader(c.args, n) }
+
+// ArgMap begins a dict of n pairs, which are appended next, key and value in
+// turn.
+func (c *Call) ArgMap(n int) { c.args = wire.AppendMapHeader(c.args, n) }
+
+// Invoke makes the call and returns its result. A result that does not fit into
+// R is an error that matches ErrType, and the server takes back what it handed
+// over. The call is over in any case. R = struct{} takes any result.
+func Invoke[R any](ctx context.Context, c *Call) (R, error) {
+	if err := c.Do(ctx); err != nil {
+		var zero R
+		return zero, err
+	}
+	v, err := Decode[R](c)
+	if err != nil {
+		return v, err
+	}
+	c.Drop()
+	return v, nil
+}
+
+// Exec makes the call and forgets its result.
+func Exec(ctx context.Context, c *Call) error {
+	if err := c.Do(ctx); err != nil {
+		return err
+	}
+	c.Drop()
+	return nil
+}
+
+// Decode decodes the reply of a call after Do. When it fails, the call is over
+// and the server takes back what it handed over; otherwise the caller ends it.
+func Decode[R any](c *Call) (R, error) {
+	v, err := decode[R](c.session, c.reply)
+	if err != nil {
+		var zero R
+		err = wire.Errorf(wire.CodeType, "result of %s: %v", c.label(), err)
+		c.GiveBack()
+		return zero, err
+	}
+	return v, nil
+}
+
+// decode decodes a value of the session into v. Common types cost no
+// allocation beyond what they hold.
+func decode[R any](s *Session, b []byte) (R, error) {
+	var v R
+	ok := true
+	switch p := any(&v).(type) {
+	case *struct{}:
+	case *bool:
+		if ok = len(b) == 1 && (b[0] == 0xc2 || b[0] == 0xc3); ok {
+			*p = b[0] == 0xc3
+		}
+	case *int:
+		var n int64
+		if n, ok = smallInt(b); ok {
+			*p = int(n)
+		}
+	case *int64:
+		*p, ok = smallInt(b)
+	default:
+		ok = false
+	}
+	if ok {
+		return v, nil
+	}
+	return unmarshal[R](s, b)
+}
+
+// smallInt reads the encodings of integers that are most common.
+func smallInt(b []byte) (int64, bool) {
+	switch {
+	case len(b) == 1 && (b[0] < 0x80 || b[0] >= 0xe0):
+		return int64(int8(b[0])), true
+	case len(b) == 2 && b[0] == 0xcc:
+		return int64(b[1]), true
+	case len(b) == 3 && b[0] == 0xcd:
+		return int64(b[1])<<8 | int64(b[2]), true
+	}
+	return 0, false
+}
+
+func unmarshal[R any](s *Session, b []byte) (R, error) {
+	var v R
+	err := wire.Unmarshal(b, &v, s)
+	return v, err
+}
+
+// ResolveRef makes a *Ref of a reference that was decoded into an interface. It
+// implements wire.RefResolver.
+func (s *Session) ResolveRef(r wire.Ref) (any, error) {
+	o := s.refs.find(r.ID, r.Secret)
+	if o == nil {
+		return nil, wire.Errorf(wire.CodeValue, "a reference to a %s that was not granted to this session", r.TypeID)
+	}
+	ref := newRef(o)
+	return &ref, nil
+}
