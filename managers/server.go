@@ -40,7 +40,6 @@ type Server struct {
 	sessions  map[uint64]*session
 	closing   bool
 	done      chan struct{} // closed when shutdown was asked for
-	local     *local
 }
 
 // ErrServerClosed is what Serve and ListenAndServe return after Shutdown or
@@ -143,6 +142,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		listeners = append(listeners, l)
 	}
 	s.mu.Unlock()
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		s.stall.watch(s.context.Done())
+	}()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		s.running.Add(1)
