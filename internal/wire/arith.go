@@ -19,7 +19,7 @@ func (e *OverflowError) Error() string { return e.Message }
 const MaxConcat = 1<<31 - 1
 
 // Add returns a + b as Python does for numbers, and for two str, bytes (with
-// bytearray, the result having the left one's type), lists, tuples and typed
+// bytearray or a typed array's memory, the result having the left one's type), lists, tuples and typed
 // arrays of one typecode. Ints grow as they need, to at most MaxBigIntBytes;
 // beyond it, for an int that fits into no float, and for a sequence of more than
 // MaxConcat bytes the error is an *OverflowError. Other operands are an
@@ -41,7 +41,7 @@ func Add(a, b []byte) (Raw, error) {
 			return "", operand(`can only concatenate str (not "%s") to str`, hb.name(b))
 		}
 	case ha.typ.isBytes():
-		if !hb.typ.isBytes() {
+		if !hb.typ.isBytes() && hb.typ != TypeArray {
 			return "", operand("can't concat %s to %s", hb.name(b), ha.name(a))
 		}
 	case ha.typ == TypeList || ha.typ == TypeTuple:
@@ -84,6 +84,9 @@ func concat(a, b []byte, ha, hb *head) (Raw, error) {
 	}
 	x, y := a[ha.off:], b[hb.off:]
 	dst := make([]byte, 0, len(a)+len(b)+11)
+	if hb.typ == TypeArray {
+		y = y[1:] // its typecode
+	}
 	n := len(x) + len(y)
 	switch ha.typ {
 	case TypeStr:
@@ -97,8 +100,7 @@ func concat(a, b []byte, ha, hb *head) (Raw, error) {
 	case TypeTuple:
 		dst = AppendTupleHeader(dst, ha.n+hb.n, n)
 	case TypeArray:
-		y = y[1:]
-		dst = AppendExtHeader(dst, ExtArray, n-1)
+		dst = AppendExtHeader(dst, ExtArray, n)
 	}
 	return freeze(append(append(dst, x...), y...)), nil
 }

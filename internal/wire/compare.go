@@ -18,7 +18,8 @@ func (e *OperandError) Error() string { return e.Message }
 
 // Compare orders the values a and b as Python's < does and returns -1, 0 or 1.
 // Ordered are: numbers but complex ones, str by code point, bytes and bytearray,
-// lists, tuples, typed arrays lexicographically, sets by inclusion, aware
+// lists, tuples, typed arrays lexicographically (a typed array with a bytearray by
+// its memory), sets by inclusion, aware
 // datetimes by instant and naive ones by wall clock. Values that Python can
 // compare but for which neither a < b nor b < a holds (NaN, sets that overlap)
 // compare as 0, so sorting them gives some order, as in Python.
@@ -45,6 +46,10 @@ func compare(a, b []byte, depth int) (int, error) {
 	case ha.typ == TypeStr && hb.typ == TypeStr, ha.typ.isBytes() && hb.typ.isBytes():
 		// UTF-8, with surrogates too, sorts as the code points do.
 		return bytes.Compare(ha.payload(a), hb.payload(b)), nil
+	case ha.typ == TypeByteArray && hb.typ == TypeArray:
+		return bytes.Compare(ha.payload(a), hb.payload(b)[1:]), nil
+	case ha.typ == TypeArray && hb.typ == TypeByteArray:
+		return bytes.Compare(ha.payload(a)[1:], hb.payload(b)), nil
 	case (ha.typ == TypeList || ha.typ == TypeTuple) && hb.typ == ha.typ:
 		return compareSequences(a, b, &ha, &hb, depth)
 	case ha.typ == TypeArray && hb.typ == TypeArray:

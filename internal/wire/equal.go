@@ -9,7 +9,8 @@ import (
 // Equal reports whether the values a and b are equal as Python's == says:
 // numbers by value across their types, list with list and tuple with tuple
 // element by element, dicts without order, sets with frozensets, bytes with
-// bytearrays, typed arrays by their elements, datetimes by instant if both
+// bytearrays, typed arrays by their elements (with a bytearray by their
+// memory, little-endian), datetimes by instant if both
 // have a zone and by wall clock if neither has, references by ident, opaque
 // values by their bytes. NaN is equal to nothing, nor is what contains it.
 //
@@ -45,6 +46,9 @@ func equal(a, b []byte, depth int) (na, nb int, eq bool) {
 	case TypeStr, TypeOpaque:
 		return na, nb, hb.typ == ha.typ && bytes.Equal(ha.payload(a), hb.payload(b))
 	case TypeBytes, TypeByteArray:
+		if ha.typ == TypeByteArray && hb.typ == TypeArray {
+			return na, nb, bytes.Equal(ha.payload(a), hb.payload(b)[1:])
+		}
 		return na, nb, (hb.typ == TypeBytes || hb.typ == TypeByteArray) && bytes.Equal(ha.payload(a), hb.payload(b))
 	case TypeRef:
 		if hb.typ != TypeRef {
@@ -61,6 +65,9 @@ func equal(a, b []byte, depth int) (na, nb int, eq bool) {
 		tb, okB := instantAt(b, &hb)
 		return na, nb, okA && okB && ta.naive() == tb.naive() && ta.utc() == tb.utc() && ta.nsec == tb.nsec
 	case TypeArray:
+		if hb.typ == TypeByteArray {
+			return na, nb, bytes.Equal(ha.payload(a)[1:], hb.payload(b))
+		}
 		return na, nb, hb.typ == TypeArray && equalArrays(ha.payload(a), hb.payload(b))
 	case TypeSet, TypeFrozenSet:
 		if hb.typ != TypeSet && hb.typ != TypeFrozenSet {

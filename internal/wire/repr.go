@@ -53,9 +53,9 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 	case TypeStr:
 		return appendStrRepr(dst, h.payload(v)), h.end
 	case TypeBytes:
-		return appendBytesRepr(dst, h.payload(v)), h.end
+		return appendBytesRepr(dst, h.payload(v), false), h.end
 	case TypeByteArray:
-		dst = appendBytesRepr(append(dst, "bytearray("...), h.payload(v))
+		dst = appendBytesRepr(append(dst, "bytearray("...), h.payload(v), true)
 		return append(dst, ')'), h.end
 	case TypeTime, TypeDateTime:
 		t, ok := instantAt(v, &h)
@@ -231,12 +231,18 @@ func appendStrRepr(dst, p []byte) []byte {
 	return append(dst, q)
 }
 
-func appendBytesRepr(dst, p []byte) []byte {
+// appendBytesRepr appends b'...'. Inside a bytearray, Python escapes single
+// quotes even between double ones.
+func appendBytesRepr(dst, p []byte, inArray bool) []byte {
 	q := quote(p)
+	escaped := q
+	if inArray {
+		escaped = '\''
+	}
 	dst = append(dst, 'b', q)
 	for _, c := range p {
 		if c < utf8.RuneSelf {
-			dst = appendASCIIRepr(dst, c, q)
+			dst = appendASCIIRepr(dst, c, escaped)
 		} else {
 			dst = appendHex(append(dst, `\x`...), uint32(c), 2)
 		}
