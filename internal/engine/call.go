@@ -171,6 +171,9 @@ func (c *Call) finish() {
 		e.unpark(c)
 	}
 	c.state = callDone
+	if c.Object != &e.root {
+		e.letGo(c.Object) // a kept reply does not keep the object
+	}
 	if s.over || c.given {
 		// Nobody waits for it: give back at once what it took.
 		e.undo(c)
@@ -249,9 +252,6 @@ func (e *Engine) refuse(s *Session, serial uint64, err *wire.Error) {
 
 // drop forgets a call whose reply is not kept (any more).
 func (e *Engine) drop(c *Call) {
-	if c.Object != &e.root {
-		e.letGo(c.Object)
-	}
 	*c = Call{next: e.free}
 	e.free = c
 }
