@@ -1,7 +1,69 @@
 package managers
 
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/client"
+	"github.com/syncmanager/syncmanager/internal/link"
+)
+
+// local is the server's client of its own: proxies that arrive as arguments of
+// user methods work through it. It is opened when the first type is
+// registered, since nothing else needs it.
+type local struct {
+	mu      sync.Mutex
+	session *client.Session
+}
+
+// localKey is what the in-process session is listed under.
+const localKey = "server"
+
+// openLocal makes sure that the in-process session exists.
+func (s *Server) openLocal() error {
+	s.local.mu.Lock()
+	defer s.local.mu.Unlock()
+	if s.local.session != nil {
+		return nil
+	}
+	session, err := client.Open(s.context, client.Config{
+		Dial: s.dialLocal, Program: s.config.Version, Lease: MaxLease, Logger: s.log, MaxMessage: s.config.MaxMessage,
+	})
+	s.local.session = session
+	return err
+}
+
+// dialLocal connects the in-process session. It does not authenticate: both
+// ends are this process. An empty binding, which no handshake gives, marks it.
+func (s *Server) dialLocal(context.Context) (net.Conn, auth.Session, error) {
+	who := auth.Session{KeyName: localKey, Role: auth.RoleAdmin}
+	ours, theirs := link.Pipe()
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		s.serveConn(theirs, who, "in process")
+	}()
+	return ours, who, nil
+}
+
 // valueContext is what proxies among the arguments of user methods work
 // through.
-func (s *Server) valueContext() any { return nil }
+func (s *Server) valueContext() any {
+	s.local.mu.Lock()
+	defer s.local.mu.Unlock()
+	if s.local.session == nil {
+		return nil
+	}
+	return s.local.session
+}
 
-func (s *Server) closeLocal() {}
+func (s *Server) closeLocal() {
+	s.local.mu.Lock()
+	session := s.local.session
+	s.local.mu.Unlock()
+	if session != nil {
+		session.Close()
+	}
+}

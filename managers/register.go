@@ -145,7 +145,10 @@ func (s *Server) register(typeid string, construct *function, t reflect.Type, op
 			}
 		}
 	}
-	return s.custom.add(g)
+	if err := s.custom.add(g); err != nil {
+		return err
+	}
+	return s.openLocal()
 }
 
 func keys[K comparable, V any](m map[K]V) iter.Seq[K] {

@@ -21,7 +21,7 @@ type Server struct {
 	config     Config
 	log        *slog.Logger
 	keys       *auth.Keyring
-	keysErr    error
+	setupErr    error
 	core       *core
 	custom     *custom
 	strangers  *strangers
@@ -31,6 +31,7 @@ type Server struct {
 	context    context.Context // ends when the server is closed at once
 	cancel     context.CancelFunc
 	stall      stallClock
+	local      local
 
 	running sync.WaitGroup // goroutines that Close waits for
 
@@ -62,18 +63,16 @@ func NewServer(config Config) *Server {
 	s.keys = config.Keyring
 	if s.keys == nil {
 		if config.AuthKey == nil {
-			s.keysErr = errors.New("managers: no authkey: set Config.AuthKey or Config.Keyring")
+			s.setupErr = errors.New("managers: no authkey: set Config.AuthKey or Config.Keyring")
 		} else {
-			s.keys, s.keysErr = auth.SingleKey(config.AuthKey)
+			s.keys, s.setupErr = auth.SingleKey(config.AuthKey)
 		}
 	}
 	s.strangers = newStrangers(config.MaxStrangers)
 	s.core = newCore(s)
 	s.custom = newCustom(s)
 	s.core.engine = engine.New(objects.Types()...)
-	if err := s.core.configure(config.Limits); err != nil {
-		s.keysErr = err
-	}
+	s.setupErr = errors.Join(s.setupErr, s.core.configure(config.Limits), registerIterator(s))
 	return s
 }
 
@@ -91,8 +90,8 @@ func (s *Server) ListenAndServe(ctx context.Context, addrs ...string) error {
 // tcp+plain://host:port, unix:///path or pipe://name. If one fails, none is
 // kept.
 func (s *Server) Listen(ctx context.Context, addrs ...string) error {
-	if s.keysErr != nil {
-		return s.keysErr
+	if s.setupErr != nil {
+		return s.setupErr
 	}
 	if len(addrs) == 0 {
 		return errors.New("managers: no address to listen on")
@@ -324,7 +323,7 @@ func (s *Server) finish() {
 // has lost rights end.
 func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
 	if s.keys == nil {
-		return s.keysErr
+		return s.setupErr
 	}
 	change, err := s.keys.Replace(entries...)
 	if err != nil {
