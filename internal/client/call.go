@@ -686,7 +686,7 @@ func (s *Session) releaseLocked(cn *conn) bool {
 		return false
 	}
 	s.serial++
-	c.session, c.method, c.args, c.serial = s, &methodRelease, args, s.serial
+	c.session, c.method, c.args, c.serial = s, &serverRelease, args, s.serial
 	c.state, c.sent = stateOneway, true
 	s.calls[c.serial] = c
 	s.acks.sent = s.acks.watermark

@@ -19,7 +19,7 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultMaxMessage   = 64 << 20
+	DefaultMaxMessage   = 256 << 20
 	DefaultCloseTimeout = 2 * time.Second
 	DefaultDialTimeout  = 10 * time.Second
 

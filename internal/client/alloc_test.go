@@ -1,0 +1,41 @@
+package client
+
+import (
+	"context"
+	"testing"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// TestAllocations pins what a call costs in steady state, the peer included.
+func TestAllocations(t *testing.T) {
+	s, c := open(t, newPeer(t), Config{})
+	defer end(s)
+	reply := wire.Raw(wire.AppendStr(nil, "value"))
+	go func() {
+		var m wire.Call
+		for {
+			kind, body, err := c.in.Next()
+			if err != nil {
+				return
+			}
+			if kind == wire.KindCall && wire.ParseCall(body, &m) == nil {
+				_ = c.out.UnlockFlush(wire.AppendReply(c.out.Lock(), m.Serial, 0, reply))
+			}
+		}
+	}()
+	d := testRef(s, 5, "dict")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	n := testing.AllocsPerRun(2000, func() {
+		c := NewCall(d, &get, 1)
+		Arg(c, "key")
+		if _, err := Invoke[string](ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 3 {
+		t.Errorf("a call costs %v allocations, at most 3 are allowed", n)
+	}
+	t.Logf("%v allocations", n)
+}
