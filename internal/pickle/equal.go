@@ -158,6 +158,9 @@ func children(n Node, yield func(Node)) {
 // without cycles can still share so much that it is exponentially larger as a
 // tree.
 func Cyclic(n Node) bool {
+	if !isContainer(n) {
+		return false
+	}
 	const open, done = 1, 2
 	state := make(map[Node]uint8)
 	work := []Node{n}
@@ -176,18 +179,25 @@ func Cyclic(n Node) bool {
 		}
 		cyclic := false
 		children(n, func(c Node) {
-			switch c.(type) {
-			case *List, *Tuple, *Dict, *Set, *FrozenSet, *Object:
-				if state[c] == open {
-					cyclic = true
-				} else if state[c] == 0 {
-					work = append(work, c)
-				}
+			switch {
+			case !isContainer(c):
+			case state[c] == open:
+				cyclic = true
+			case state[c] == 0:
+				work = append(work, c)
 			}
 		})
 		if cyclic {
 			return true
 		}
+	}
+	return false
+}
+
+func isContainer(n Node) bool {
+	switch n.(type) {
+	case *List, *Tuple, *Dict, *Set, *FrozenSet, *Object:
+		return true
 	}
 	return false
 }

@@ -146,7 +146,7 @@ func TestMemoryPerNodeIsBounded(t *testing.T) {
 		"tuples":    p("N" + rep("\x85", 5000) + rep("0N"+rep("\x85", 5000), 19) + "."),
 		"objects":   p("(cm\nC\n\x94" + rep(")h\x00)\x81", count/4) + "t."),
 		"steps":     p("cm\nC\n)\x81" + rep("Nb", count/2) + "."),
-		"put":       p("N" + rep("0Nq\x00", count)) + ".",
+		"put":       p("N"+rep("0Nq\x00", count)) + ".",
 		"text ints": p("(" + rep("I1\n", count) + "t."),
 	} {
 		var nodes int

@@ -4,6 +4,7 @@
   gen.py merge PYTHON...        recordings.txt from these interpreters
   gen.py random COUNT SEED      random nested values, with sharing and cycles
   gen.py judge                  compares pairs of pickles
+  gen.py repr                   the repr of each pickle
 
 Lines are "name protocol base64", and in recordings.txt
 "name protocol versions base64". judge reads "name base64 base64" and prints a
@@ -480,5 +481,8 @@ if __name__ == '__main__':
         make_random(int(sys.argv[2]), int(sys.argv[3]))
     elif sys.argv[1] == 'judge':
         judge()
+    elif sys.argv[1] == 'repr':
+        for line in sys.stdin:
+            write(repr(pickle.loads(base64.b64decode(line))))
     else:
         sys.exit(__doc__)
