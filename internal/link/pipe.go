@@ -31,8 +31,11 @@ func (pipeAddr) String() string  { return "pipe" }
 
 type pipeConn struct{ in, out *half }
 
-func (c *pipeConn) Read(p []byte) (int, error)  { return c.in.read(p) }
+func (c *pipeConn) Read(p []byte) (int, error)  { return c.in.read(p, true) }
 func (c *pipeConn) Write(p []byte) (int, error) { return c.out.write(p, true) }
+
+// TryRead implements TryReader.
+func (c *pipeConn) TryRead(p []byte) (int, error) { return c.in.read(p, false) }
 
 // TryWrite implements TryWriter.
 func (c *pipeConn) TryWrite(p []byte) (int, error) { return c.out.write(p, false) }
@@ -89,7 +92,7 @@ func newHalf() *half {
 	return h
 }
 
-func (h *half) read(p []byte) (int, error) {
+func (h *half) read(p []byte, block bool) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for {
@@ -112,6 +115,8 @@ func (h *half) read(p []byte) (int, error) {
 			return n, nil
 		case h.wclosed:
 			return 0, io.EOF
+		case !block:
+			return 0, ErrWouldBlock
 		}
 		h.cond.Wait()
 	}

@@ -10,3 +10,5 @@ func tryWriterOf(c net.Conn) TryWriter {
 	w, _ := c.(TryWriter)
 	return w
 }
+
+func socketReader(net.Conn) TryReader { return nil }

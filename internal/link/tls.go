@@ -40,9 +40,20 @@ func tuned(cfg *tls.Config) *tls.Config {
 type sealedConn struct {
 	net.Conn // the socket
 
+	// try is set while a TryRead of the tls.Conn is under way. It is owned by
+	// whoever reads.
+	try TryReader
+
 	mu  sync.Mutex // held while a write is passed on, so that attach waits for it
 	ob  *Outbox
 	buf *buffer // ciphertext that the outbox has not taken
+}
+
+func (s *sealedConn) Read(p []byte) (int, error) {
+	if s.try != nil {
+		return s.try.TryRead(p)
+	}
+	return s.Conn.Read(p)
 }
 
 func (s *sealedConn) Write(p []byte) (int, error) {
