@@ -59,6 +59,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // keepCap is the largest stack or memo that a pooled decoder keeps.
 const keepCap = 512
 
+// decode runs the machine on s, which is within lim.Size.
 func decode(s string, lim Limits) (Node, error) {
 	d := decoders.Get().(*decoder)
 	d.s, d.lim = s, lim

@@ -341,7 +341,7 @@ func TestPythonReadsWhatGoMakes(t *testing.T) {
 		{must(NewDatetime(Datetime{Year: 1, Month: 1, Day: 1, Aware: true, Offset: -90 * time.Minute, Name: "N"})).(*Object).Args.Items[1], "datetime.timezone(datetime.timedelta(days=-1, seconds=81000), 'N')"},
 		{NewTimedelta(-time.Microsecond), "datetime.timedelta(days=-1, seconds=86399, microseconds=999999)"},
 		{NewException("builtins", "KeyError", NewStr("k")), "KeyError('k')"},
-		{NewException("queue", "Empty"), "Empty()"},
+		{NewException("queue", "Empty"), "queue.Empty()"},
 		{NewToken(Token{"dict", NewTuple(NewStr("h"), Int(1)), "7f"}), "Token(typeid='dict', address=('h', 1), id='7f')"},
 		{NewNamespace(NewDict(NewStr("x"), Int(1))), "Namespace(x=1)"},
 		{NewNamespace(nil), "Namespace()"},
@@ -349,18 +349,16 @@ func TestPythonReadsWhatGoMakes(t *testing.T) {
 		{NewStr("\xed\xa0\x80"), `'\ud800'`},
 		{NewUint(math.MaxUint64), "18446744073709551615"},
 		{NewList(&Set{}, &FrozenSet{}, &Set{Items: []Node{Int(1)}}), "[set(), frozenset(), {1}]"},
-		{&Global{"builtins", "len"}, "<built-in function len>"},
+		{&Global{"builtins", "len"}, "len"},
 	}
 	var in strings.Builder
 	for _, tt := range tests {
-		in.WriteString(base64.StdEncoding.EncodeToString(mustEncode(t, tt.n)) + "\n")
+		b64 := base64.StdEncoding.EncodeToString
+		in.WriteString(b64(mustEncode(t, tt.n)) + " " + b64([]byte(tt.want)) + "\n")
 	}
 	for _, python := range pythons(t) {
-		out := strings.Split(runPython(t, python, []byte(in.String()), "repr"), "\n")
-		for i, tt := range tests {
-			if out[i] != tt.want {
-				t.Errorf("%s: %s, want %s", python, out[i], tt.want)
-			}
+		if out := runPython(t, python, []byte(in.String()), "repr"); out != "" {
+			t.Errorf("%s: %s", python, out)
 		}
 	}
 }

@@ -4,13 +4,14 @@
   gen.py merge PYTHON...        recordings.txt from these interpreters
   gen.py random COUNT SEED      random nested values, with sharing and cycles
   gen.py judge                  compares pairs of pickles
-  gen.py repr                   the repr of each pickle
+  gen.py repr                   checks pickles against expressions
 
 Lines are "name protocol base64", and in recordings.txt
 "name protocol versions base64". judge reads "name base64 base64" and prints a
 line for each pair whose second pickle does not load as what the first does, and
 last a line "judged N, skipped M"; skipped are those of which this interpreter
-cannot load the first. Runs on Python 3.6 and later.
+cannot load the first. repr reads "base64 base64", a pickle and the expression
+that it should be, and prints a line for each that has another repr. Runs on Python 3.6 and later.
 """
 import array
 import base64
@@ -463,6 +464,7 @@ def judge():
             continue
         try:
             got = tokens(base64.b64decode(b))
+            pickle._loads(base64.b64decode(b))  # stricter about frames
         except Exception as e:
             write(name, 'does not load:', repr(e))
             continue
@@ -470,6 +472,16 @@ def judge():
         if want != got:
             write(name, 'differs:', ascii(want)[:1000], '!=', ascii(got)[:1000])
     write('judged %d, skipped %d' % (judged, skipped))
+
+
+def check_repr():
+    names = dict(vars(multiprocessing.managers), datetime=datetime, array=array.array, queue=queue)
+    for line in sys.stdin:
+        data, expr = [base64.b64decode(w) for w in line.split()]
+        want = repr(eval(expr, names))
+        got = repr(pickle.loads(data))
+        if want != got:
+            write('%s is not %s' % (ascii(got), ascii(want)))
 
 
 if __name__ == '__main__':
@@ -482,7 +494,6 @@ if __name__ == '__main__':
     elif sys.argv[1] == 'judge':
         judge()
     elif sys.argv[1] == 'repr':
-        for line in sys.stdin:
-            write(repr(pickle.loads(base64.b64decode(line))))
+        check_repr()
     else:
         sys.exit(__doc__)
