@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/defaults"
+	"github.com/syncmanager/syncmanager/managers"
+)
+
+// run serves until the context ends.
+func run(ctx context.Context, c *Config, stderr io.Writer) error {
+	log := c.Log.logger(stderr)
+	entries, keyPath, made, err := c.entries()
+	if err != nil {
+		return err
+	}
+	keys, err := auth.NewKeyring(entries...)
+	if err != nil {
+		return err
+	}
+	srv := managers.NewServer(c.serverConfig(keys, log))
+	defer srv.Close()
+	for _, o := range c.Objects {
+		if err := srv.CreateNamed(ctx, o.Name, o.Type, o.Args...); err != nil {
+			return err
+		}
+	}
+	addrs := c.Listen
+	if len(addrs) == 0 {
+		addrs = []string{defaults.SocketAddress(), defaults.TCPAddress}
+	}
+	if err := srv.Listen(ctx, addrs...); err != nil {
+		return err
+	}
+	announce(stderr, log, srv.Addrs(), keyPath, made)
+	stop := c.reloadOn(srv, log)
+	defer stop()
+	notify("READY=1")
+	context.AfterFunc(ctx, func() { notify("STOPPING=1") })
+	err = srv.Serve(ctx)
+	if errors.Is(err, managers.ErrServerClosed) {
+		log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Config {
+	l := c.Limits
+	return managers.Config{
+		Keyring: keys, Lease: c.Lease, MaxMessage: c.MaxMessage, MaxUnsent: c.MaxUnsent, MaxStrangers: c.MaxStrangers,
+		ShutdownGrace: c.ShutdownGrace, Logger: log, Version: "managerd " + buildVersion(),
+		Limits: managers.Limits{
+			Sessions: l.Sessions, Depth: l.Depth, Outstanding: l.Outstanding, Parked: l.Parked, Kept: l.Kept,
+			Objects: l.Objects, References: l.References, Items: l.Items, Bytes: l.Bytes,
+		},
+	}
+}
+
+// logger returns the log: text on a terminal, JSON elsewhere.
+func (l LogConfig) logger(w io.Writer) *slog.Logger {
+	level, _ := l.level() // checked when the configuration was loaded
+	options := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" || l.Format == "" && !isTerminal(w) {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// announce says where the server listens and how to connect: in words on a
+// terminal, in the log elsewhere.
+func announce(w io.Writer, log *slog.Logger, addrs []string, keyPath string, made bool) {
+	slices.Sort(addrs)
+	if !isTerminal(w) {
+		log.Info("listening", "addresses", addrs, "authkey_file", keyPath, "authkey_made", made)
+		return
+	}
+	fmt.Fprintln(w, "managerd", buildVersion(), "listens on")
+	for _, a := range addrs {
+		fmt.Fprintln(w, "  "+a)
+	}
+	switch {
+	case made:
+		fmt.Fprintln(w, "A new authkey is in", keyPath)
+	case keyPath != "":
+		fmt.Fprintln(w, "The authkey is in", keyPath)
+	}
+	if slices.Contains(addrs, defaults.SocketAddress()) {
+		fmt.Fprintln(w, "Try:  mgrctl ping")
+		return
+	}
+	hint := "Try:  mgrctl --address " + addrs[0]
+	if keyPath != "" {
+		hint += " --authkey-file " + keyPath
+	}
+	fmt.Fprintln(w, hint+" ping")
+}
+
+// loadOrMake reads the key file, and makes it if there is none.
+func loadOrMake(path string) (key auth.Key, made bool, err error) {
+	key, err = auth.LoadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return key, false, err
+	}
+	key = auth.Generate()
+	if err := key.WriteFile(path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			// Another server made it meanwhile.
+			key, err = auth.LoadFile(path)
+			return key, false, err
+		}
+		return key, false, err
+	}
+	return key, true, nil
+}
+
+// reloadOn reads the keys again at every SIGHUP. The keys in use stay when one
+// cannot be read.
+func (c *Config) reloadOn(srv *managers.Server, log *slog.Logger) (stop func()) {
+	hups := make(chan os.Signal, 1)
+	if len(reloadSignals) > 0 {
+		signal.Notify(hups, reloadSignals...)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-hups:
+			}
+			notify("RELOADING=1")
+			entries, _, _, err := c.entries()
+			if err == nil {
+				err = srv.ReplaceKeys(entries...)
+			}
+			if err != nil {
+				log.Error("keys were not reloaded; the old ones stay", "err", err)
+			} else {
+				names := make([]string, len(entries))
+				for i, e := range entries {
+					names[i] = e.Name
+				}
+				log.Info("keys reloaded", "keys", strings.Join(names, " "))
+			}
+			notify("READY=1")
+		}
+	}()
+	return func() {
+		signal.Stop(hups)
+		close(done)
+	}
+}

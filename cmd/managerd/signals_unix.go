@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// reloadSignals make the server read its keys again.
+var reloadSignals = []os.Signal{syscall.SIGHUP}
