@@ -11,16 +11,22 @@ import (
 	"unsafe"
 )
 
-// ValueError says that a Go value cannot be encoded, or that an encoded one
-// does not go into the Go type that was asked for.
+// ValueError says that a Go value cannot be encoded (CodeUnserializable), that
+// an encoded one does not go into the Go type that was asked for (CodeType), or
+// that it is no key (CodeValue).
 type ValueError struct {
+	Code    Code
 	Message string
 }
 
 func (e *ValueError) Error() string { return e.Message }
 
-func valueErrorf(format string, args ...any) error {
-	return &ValueError{fmt.Sprintf(format, args...)}
+func unencodable(format string, args ...any) error {
+	return &ValueError{CodeUnserializable, fmt.Sprintf(format, args...)}
+}
+
+func undecodable(format string, args ...any) error {
+	return &ValueError{CodeType, fmt.Sprintf(format, args...)}
 }
 
 // AppendAny appends v: any value that Decode returns, a Raw, every bool, number,
@@ -50,7 +56,7 @@ func (e *encoder) encode(v any) ([]byte, error) {
 	}
 	if e.foreign {
 		if err := checkWhole(e.b[len(dst):]); err != nil {
-			return dst, valueErrorf("the encoding that a %T made of itself: %v", v, err)
+			return dst, unencodable("the encoding that a %T made of itself: %v", v, err)
 		}
 	}
 	return e.b, nil
@@ -152,7 +158,7 @@ func (e *encoder) special(v any, depth int) error {
 		return e.typedArray(v)
 	case Opaque:
 		if v.Lang == "" || len(v.Lang) > MaxLangBytes || !utf8.ValidString(v.Lang) {
-			return valueErrorf("an opaque value of language %.40q: want 1 to %d bytes of UTF-8", v.Lang, MaxLangBytes)
+			return unencodable("an opaque value of language %.40q: want 1 to %d bytes of UTF-8", v.Lang, MaxLangBytes)
 		}
 		if err := fits(len(v.Data) + 1 + len(v.Lang)); err != nil {
 			return err
@@ -160,7 +166,7 @@ func (e *encoder) special(v any, depth int) error {
 		e.b = AppendOpaque(e.b, v.Lang, v.Data)
 	case Ref:
 		if v.TypeID == "" || len(v.TypeID) > MaxTypeIDBytes || !utf8.ValidString(v.TypeID) {
-			return valueErrorf("a reference with typeid %.40q: want 1 to %d bytes of UTF-8", v.TypeID, MaxTypeIDBytes)
+			return unencodable("a reference with typeid %.40q: want 1 to %d bytes of UTF-8", v.TypeID, MaxTypeIDBytes)
 		}
 		e.b = AppendRef(e.b, v)
 	case Raw:
@@ -213,7 +219,7 @@ func (e *encoder) special(v any, depth int) error {
 		if e.reflect {
 			return e.value(reflect.ValueOf(v), depth)
 		}
-		return valueErrorf("cannot encode the Go type %T", v)
+		return unencodable("cannot encode the Go type %T", v)
 	}
 	return nil
 }
@@ -221,14 +227,14 @@ func (e *encoder) special(v any, depth int) error {
 // fits checks that a length of n bytes can be encoded.
 func fits(n int) error {
 	if uint64(n) > math.MaxUint32 {
-		return valueErrorf("a value of %d bytes is too long: at most %d", n, uint32(math.MaxUint32))
+		return unencodable("a value of %d bytes is too long: at most %d", n, uint32(math.MaxUint32))
 	}
 	return nil
 }
 
 func (e *encoder) str(s string) error {
 	if !ValidStr(unsafe.Slice(unsafe.StringData(s), len(s))) {
-		return valueErrorf("the string %.40q is not UTF-8: send it as []byte", s)
+		return unencodable("the string %.40q is not UTF-8: send it as []byte", s)
 	}
 	if err := fits(len(s)); err != nil {
 		return err
@@ -239,7 +245,7 @@ func (e *encoder) str(s string) error {
 
 func (e *encoder) bigInt(v *big.Int) error {
 	if n := bigIntSize(v); n > MaxBigIntBytes {
-		return valueErrorf("an integer of %d bits is too large: at most %d", v.BitLen(), MaxBigIntBytes*8-1)
+		return unencodable("an integer of %d bits is too large: at most %d", v.BitLen(), MaxBigIntBytes*8-1)
 	}
 	e.b = AppendBigInt(e.b, v)
 	return nil
@@ -252,7 +258,7 @@ func (e *encoder) time(t time.Time) error {
 // instant appends a naive datetime whose wall clock is sec, or else t itself.
 func (e *encoder) instant(t time.Time, sec int64, offset int32) error {
 	if sec > MaxSeconds-86400 || sec < -MaxSeconds+86400 {
-		return valueErrorf("the time %d seconds from 1970 is out of range", sec)
+		return unencodable("the time %d seconds from 1970 is out of range", sec)
 	}
 	if offset == NaiveOffset {
 		e.b = AppendDateTime(e.b, sec, uint32(t.Nanosecond()), offset)
@@ -265,7 +271,7 @@ func (e *encoder) instant(t time.Time, sec int64, offset int32) error {
 func (e *encoder) typedArray(v TypedArray) error {
 	size := ElementSize(v.Code)
 	if size == 0 || len(v.Data)%size != 0 {
-		return valueErrorf("a typed array with typecode %q and %d bytes: want one of bBuwhHiIlLqQfd and whole elements", v.Code, len(v.Data))
+		return unencodable("a typed array with typecode %q and %d bytes: want one of bBuwhHiIlLqQfd and whole elements", v.Code, len(v.Data))
 	}
 	start := len(e.b)
 	if err := fits(len(v.Data) + 1); err != nil {
@@ -274,7 +280,7 @@ func (e *encoder) typedArray(v TypedArray) error {
 	e.b = AppendArray(e.b, v.Code, v.Data)
 	if v.Code == 'u' || v.Code == 'w' {
 		if _, _, err := Scan(e.b[start:], Limits{}); err != nil {
-			return valueErrorf("a typed array of characters: %v", err)
+			return unencodable("a typed array of characters: %v", err)
 		}
 	}
 	return nil
@@ -283,10 +289,10 @@ func (e *encoder) typedArray(v TypedArray) error {
 // open checks that a container of n may be opened at depth.
 func (e *encoder) open(n, depth int) error {
 	if depth >= DefaultDepth {
-		return valueErrorf("a value that nests deeper than %d, or that contains itself", DefaultDepth)
+		return unencodable("a value that nests deeper than %d, or that contains itself", DefaultDepth)
 	}
 	if uint64(n) > math.MaxUint32 {
-		return valueErrorf("a container of %d is too long: at most %d", n, uint32(math.MaxUint32))
+		return unencodable("a container of %d is too long: at most %d", n, uint32(math.MaxUint32))
 	}
 	return nil
 }
@@ -339,7 +345,7 @@ func (e *encoder) key(v any, depth int) error {
 // hashable checks the key that was encoded at start.
 func (e *encoder) hashable(start int) error {
 	if _, _, err := checkKey(e.b, start, len(e.b), 0); err != nil {
-		return valueErrorf("a key of a dict or an element of a set: %v", err)
+		return unencodable("a key of a dict or an element of a set: %v", err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"unsafe"
 )
 
 // OverflowError is the error for a result that is too large. It stands for
@@ -102,11 +101,8 @@ func concat(a, b []byte, ha, hb *head) (Raw, error) {
 	case TypeArray:
 		dst = AppendExtHeader(dst, ExtArray, n)
 	}
-	return freeze(append(append(dst, x...), y...)), nil
+	return OwnedRaw(append(append(dst, x...), y...)), nil
 }
-
-// freeze turns b, which nobody changes any more, into a Raw without a copy.
-func freeze(b []byte) Raw { return Raw(unsafe.String(unsafe.SliceData(b), len(b))) }
 
 func addNumbers(a, b []byte, ha, hb *head) (Raw, error) {
 	var buf [24]byte
@@ -124,7 +120,7 @@ func addNumbers(a, b []byte, ha, hb *head) (Raw, error) {
 		if bigIntSize(sum) > MaxBigIntBytes {
 			return "", &OverflowError{fmt.Sprintf("int too large: at most %d bits", MaxBigIntBytes*8)}
 		}
-		return freeze(AppendBigInt(nil, sum)), nil
+		return OwnedRaw(AppendBigInt(nil, sum)), nil
 	}
 	xr, xi, ok := complexOf(a, ha)
 	if !ok {

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -11,7 +10,7 @@ import (
 )
 
 // ErrNaNKey is the error for a key that is or holds NaN, which is not equal to itself.
-var ErrNaNKey = errors.New("NaN cannot be a key: it is not equal to itself")
+var ErrNaNKey error = &ValueError{CodeValue, "NaN cannot be a key: it is not equal to itself"}
 
 // UnhashableError is the error for a key of a type that Python cannot hash.
 // Its text is that of Python's TypeError.

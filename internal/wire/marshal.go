@@ -91,7 +91,7 @@ func (e *encoder) value(v reflect.Value, depth int) error {
 		return e.str(v.String())
 	case reflect.Pointer, reflect.Interface:
 		if e.hops++; e.hops > maxHops {
-			return valueErrorf("a %s of %d pointers inside each other, or one that points to itself", t, maxHops)
+			return unencodable("a %s of %d pointers inside each other, or one that points to itself", t, maxHops)
 		}
 		err := e.pointee(v, depth)
 		e.hops--
@@ -109,7 +109,7 @@ func (e *encoder) value(v reflect.Value, depth int) error {
 	case reflect.Struct:
 		return e.record(v, info.record, depth)
 	default:
-		return valueErrorf("cannot encode the Go type %s", t)
+		return unencodable("cannot encode the Go type %s", t)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (e *encoder) byMethod(v reflect.Value, info *typeInfo) (err error) {
 		e.b, err = x.(Marshaler).AppendWire(e.b)
 		e.foreign = true
 		if len(e.b) < start {
-			return valueErrorf("AppendWire of %T returned %d bytes, fewer than it was given", x, len(e.b))
+			return unencodable("AppendWire of %T returned %d bytes, fewer than it was given", x, len(e.b))
 		}
 	case byCustom:
 		err = e.custom(x.(msgpack.CustomEncoder))

@@ -67,7 +67,7 @@ func customDecode(v []byte, into msgpack.CustomDecoder, ctx any) error {
 	err := into.DecodeMsgpack(dec)
 	msgpack.PutDecoder(dec)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = valueErrorf("DecodeMsgpack of %T wants more than the %s that came", into, TypeName(v))
+		err = undecodable("DecodeMsgpack of %T wants more than the %s that came", into, TypeName(v))
 	}
 	return err
 }
@@ -148,5 +148,5 @@ func misfit(v []byte, t reflect.Type) error {
 	if h.typ.IsInt() {
 		got = fmt.Sprintf("int %s", clip(v))
 	}
-	return valueErrorf("cannot decode %s into the Go type %s", got, t)
+	return undecodable("cannot decode %s into the Go type %s", got, t)
 }

@@ -223,7 +223,7 @@ func (g generator) elements(n, depth int, hashable bool) (v []byte, py string) {
 func (g generator) datetime() ([]byte, string) {
 	sec, micro := int64(g.IntN(3))*3600, uint32(g.IntN(2))*1500
 	if g.pick(3) {
-		sec = int64(g.IntN(4_000_000_000)) - 2_000_000_000
+		sec = int64(g.IntN(2_000_000_000))*2 - 2_000_000_000
 	}
 	py := fmt.Sprintf("(datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=%d, microseconds=%d))", sec, micro)
 	switch g.IntN(3) {

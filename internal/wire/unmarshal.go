@@ -92,7 +92,7 @@ func Unmarshal(v []byte, into any, ctx any) error {
 	}
 	rv := reflect.ValueOf(into)
 	if rv.Kind() != reflect.Pointer || rv.IsNil() {
-		return valueErrorf("cannot decode into %T: want a pointer that is not nil", into)
+		return undecodable("cannot decode into %T: want a pointer that is not nil", into)
 	}
 	d := decoder{ctx: ctx, natural: naturalDecoder{ref: resolver(ctx)}}
 	_, err := d.value(v, rv.Elem())
@@ -125,7 +125,7 @@ func (d *decoder) value(v []byte, rv reflect.Value) (int, error) {
 	}
 	for hops := 0; t.Kind() == reflect.Pointer; hops++ {
 		if hops == maxHops {
-			return 0, valueErrorf("cannot decode into %s: more than %d pointers", t, maxHops)
+			return 0, undecodable("cannot decode into %s: more than %d pointers", t, maxHops)
 		}
 		if rv.IsNil() {
 			rv.Set(reflect.New(t.Elem()))
@@ -290,7 +290,7 @@ func (d *decoder) own(v []byte, h *head, rv reflect.Value) (int, error) {
 		return n, nil
 	}
 	if t == timeType && xv.Type() == localType {
-		return 0, valueErrorf("cannot decode a datetime without a time zone into the Go type %s: want LocalTime", t)
+		return 0, undecodable("cannot decode a datetime without a time zone into the Go type %s: want LocalTime", t)
 	}
 	return 0, misfit(v, t)
 }
@@ -348,7 +348,7 @@ func (d *decoder) iface(v []byte, rv reflect.Value) (int, error) {
 	}
 	xv := reflect.ValueOf(x)
 	if !xv.Type().AssignableTo(t) {
-		return 0, valueErrorf("cannot decode %s into the Go type %s: %T does not implement it", TypeName(v), t, x)
+		return 0, undecodable("cannot decode %s into the Go type %s: %T does not implement it", TypeName(v), t, x)
 	}
 	rv.Set(xv)
 	return n, nil
@@ -413,7 +413,7 @@ func (d *decoder) array(v []byte, h *head, rv reflect.Value) (int, error) {
 	t := rv.Type()
 	if t.Elem().Kind() == reflect.Uint8 && h.typ.isBytes() {
 		if h.n != t.Len() {
-			return 0, valueErrorf("cannot decode %d bytes into the Go type %s", h.n, t)
+			return 0, undecodable("cannot decode %d bytes into the Go type %s", h.n, t)
 		}
 		for i, c := range h.payload(v) {
 			rv.Index(i).SetUint(uint64(c))
@@ -425,7 +425,7 @@ func (d *decoder) array(v []byte, h *head, rv reflect.Value) (int, error) {
 		return 0, misfit(v, t)
 	}
 	if seq.n != t.Len() {
-		return 0, valueErrorf("cannot decode a %s of %d into the Go type %s", h.typ, seq.n, t)
+		return 0, undecodable("cannot decode a %s of %d into the Go type %s", h.typ, seq.n, t)
 	}
 	for i := range seq.n {
 		if err := seq.next(d, rv.Index(i)); err != nil {
@@ -450,7 +450,7 @@ func (d *decoder) mapping(v []byte, h *head, rv reflect.Value) (int, error) {
 			return 0, atPlace("a key", err)
 		}
 		if !key.Comparable() {
-			return 0, valueErrorf("cannot decode a %s into a key of the Go type %s: use Pairs", TypeName(v[pos:]), t)
+			return 0, undecodable("cannot decode a %s into a key of the Go type %s: use Pairs", TypeName(v[pos:]), t)
 		}
 		pos += n
 		if !asSet {
@@ -472,7 +472,7 @@ func (d *decoder) record(v []byte, h *head, rv reflect.Value, r *record) (int, e
 	case TypeDict:
 	case TypeList, TypeTuple:
 		if h.n != len(r.fields) {
-			return 0, valueErrorf("cannot decode a %s of %d into the %d fields of the Go type %s", h.typ, h.n, len(r.fields), t)
+			return 0, undecodable("cannot decode a %s of %d into the %d fields of the Go type %s", h.typ, h.n, len(r.fields), t)
 		}
 		for i := range r.fields {
 			n, err := d.field(v[pos:], rv, &r.fields[i])
