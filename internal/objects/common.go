@@ -1,0 +1,145 @@
+package objects
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// on makes a handler of a function that returns what the call fails with. A
+// function that returns nil has replied.
+func on[S engine.State](fn func(s S, o *engine.Object, c *engine.Call) error) engine.Handler {
+	return func(o *engine.Object, c *engine.Call) {
+		if err := fn(o.State.(S), o, c); err != nil {
+			c.Fail(err)
+		}
+	}
+}
+
+const (
+	// smallView is up to how many entries a container is encoded under the
+	// lock: a view would cost the next change a copy.
+	smallView = 64
+	// maxReply bounds, in bytes, a reply that repeats what is stored.
+	maxReply = 1 << 30
+	// maxPage bounds the entries of one page of a cursor, and maxPageBytes the
+	// bytes after which a page ends.
+	maxPage      = 4096
+	maxPageBytes = 1 << 20
+	// defaultPage is the entries of a page when the caller does not say.
+	defaultPage = 1000
+)
+
+// rawOf returns b, which nobody changes any more, as a Raw.
+func rawOf(b []byte) wire.Raw { return wire.Raw(unsafe.String(unsafe.SliceData(b), len(b))) }
+
+// reply replies with a view; a small one is encoded at once.
+func reply(c *engine.Call, v engine.View, entries int) {
+	if entries <= smallView {
+		c.Return(rawOf(v.Append(nil)))
+	} else {
+		c.ReturnView(v)
+	}
+}
+
+// one takes the only argument.
+func one(c *engine.Call) ([]byte, error) {
+	v, err := c.Args.Value()
+	if err != nil {
+		return nil, err
+	}
+	return v, c.Args.Done()
+}
+
+// two takes the only two arguments.
+func two(c *engine.Call) (a, b []byte, err error) {
+	if a, err = c.Args.Value(); err != nil {
+		return nil, nil, err
+	}
+	if b, err = c.Args.Value(); err != nil {
+		return nil, nil, err
+	}
+	return a, b, c.Args.Done()
+}
+
+// checkRoom refuses a container of more entries than the limit.
+func checkRoom(o *engine.Object, n int) error {
+	if limit := o.Engine().MaxItems(); limit > 0 && n > limit {
+		return wire.Errorf(wire.CodeOverloaded, "a %s of %d entries; the limit is %d", o.Type.Name, n, limit)
+	}
+	return nil
+}
+
+// opError turns an error of wire's operators into the one that Python raises.
+func opError(err error) error {
+	var operand *wire.OperandError
+	var overflow *wire.OverflowError
+	switch {
+	case errors.As(err, &operand):
+		return wire.Errorf(wire.CodeType, "%s", operand.Message)
+	case errors.As(err, &overflow):
+		return wire.Errorf(wire.CodeOverflow, "%s", overflow.Message)
+	}
+	return err
+}
+
+const (
+	maxKeyText   = 1 << 10
+	maxKeyDetail = 64 << 10
+)
+
+// noKey is Python's KeyError: its message is the key's repr, its detail the
+// key itself unless it is very long.
+func noKey(c *engine.Call, key []byte) error {
+	text := reprOf(key)
+	if len(text) > maxKeyText {
+		text = append(text[:maxKeyText], "..."...)
+	}
+	err := wire.Errorf(wire.CodeKey, "%s", text)
+	if len(key) <= maxKeyDetail && !c.ArgRefs() {
+		err.Detail = wire.Raw(key)
+	}
+	return err
+}
+
+// reprOf returns what Python's repr prints for a value.
+func reprOf(v []byte) []byte { return wire.AppendRepr(nil, v, engine.AppendProxyName) }
+
+// hasRef reports whether a reference is inside the value.
+func hasRef(v []byte) bool {
+	return wire.ForEachRefView(v, func(wire.RefView) error { return errFound }) != nil
+}
+
+var errFound = errors.New("found")
+
+// limitArg takes the limit of a page.
+func limitArg(c *engine.Call) (int, error) {
+	if c.Args.Nil() {
+		return defaultPage, nil
+	}
+	n, err := c.Args.Int()
+	if err != nil {
+		return 0, err
+	}
+	if n < 1 || n > maxPage {
+		return 0, wire.Errorf(wire.CodeValue, "a limit of %d entries; it lies between 1 and %d", n, maxPage)
+	}
+	return int(n), nil
+}
+
+// versionArg takes the version that a strict reader expects, and compares it.
+func versionArg(c *engine.Call, version uint64) error {
+	if c.Args.Nil() {
+		return nil
+	}
+	want, err := c.Args.Uint()
+	if err != nil {
+		return err
+	}
+	if want != version {
+		return wire.Errorf(wire.CodeChanged, "the %s changed during iteration: version %d, not %d", c.Object.Type.Name, version, want)
+	}
+	return nil
+}

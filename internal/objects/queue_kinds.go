@@ -1,0 +1,67 @@
+package objects
+
+import (
+	"github.com/syncmanager/syncmanager/internal/engine"
+)
+
+// lifoQueueType is Python's queue.LifoQueue: a Queue whose get returns what was
+// put last.
+func lifoQueueType() *engine.Type {
+	return &engine.Type{Name: "LifoQueue", Params: "maxsize=0", New: newQueue("queue.LifoQueue", lifo, true), Methods: queueMethods()}
+}
+
+// priorityQueueType is Python's queue.PriorityQueue: get returns the least item
+// as Python compares, of equal ones the first. put orders by the item itself,
+// put_priority by a priority beside it. An item that cannot be compared with
+// those that are there is refused, also when it has waited for room.
+func priorityQueueType() *engine.Type {
+	methods := append(queueMethods(),
+		engine.Method{Name: "put_priority", Params: "priority, item", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutPriority), Leave: queueLeavePut},
+		engine.Method{Name: "get_priority", Result: "tuple", Flags: engine.Parks, Fn: on(queueGetPriority), Leave: queueLeaveGet, Undo: queueUndo},
+	)
+	return &engine.Type{Name: "PriorityQueue", Params: "maxsize=0", New: newQueue("queue.PriorityQueue", priority, true), Methods: methods}
+}
+
+// simpleQueueType is Python's queue.SimpleQueue: without bound, tasks or end.
+func simpleQueueType() *engine.Type {
+	var methods []engine.Method
+	for _, m := range queueMethods() {
+		switch m.Name {
+		case "put", "get", "put_nowait", "get_nowait", "qsize", "empty":
+			methods = append(methods, m)
+		}
+	}
+	return &engine.Type{Name: "SimpleQueue", New: newQueue("_queue.SimpleQueue", fifo, false), Methods: methods}
+}
+
+func queuePutPriority(q *queue, o *engine.Object, c *engine.Call) error {
+	key, v, err := two(c)
+	if err != nil {
+		return err
+	}
+	return q.add(o, c, v, key, true)
+}
+
+// queueGetPriority returns (priority, item); an item that was put without a
+// priority is its own.
+func queueGetPriority(q *queue, o *engine.Object, c *engine.Call) error {
+	return q.fetch(o, c, getPair, true)
+}
+
+// returnInt replies to a method without arguments.
+func returnInt(c *engine.Call, n int64) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.ReturnInt(n)
+	return nil
+}
+
+// returnBool replies to a method without arguments.
+func returnBool(c *engine.Call, v bool) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.ReturnBool(v)
+	return nil
+}
