@@ -21,7 +21,7 @@ type Server struct {
 	config     Config
 	log        *slog.Logger
 	keys       *auth.Keyring
-	setupErr    error
+	setupErr   error
 	core       *core
 	custom     *custom
 	strangers  *strangers

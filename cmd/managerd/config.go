@@ -114,11 +114,8 @@ func readFile(file string, c *Config) error {
 	}
 	err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
 	var syntax yaml.Error
-	if errors.As(err, &syntax) {
-		at := syntax.GetToken()
-		if at != nil {
-			return fmt.Errorf("%s:%d: %s", file, at.Position.Line, syntaxMessage(syntax, at.Value))
-		}
+	if errors.As(err, &syntax) && syntax.GetToken() != nil {
+		return lineError(file, text, syntax)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -126,14 +123,19 @@ func readFile(file string, c *Config) error {
 	return nil
 }
 
-// syntaxMessage names the key or value that an error is about, if its message
-// does not.
-func syntaxMessage(e yaml.Error, at string) string {
-	msg := e.GetMessage()
-	if at != "" && !strings.Contains(msg, at) {
-		msg = fmt.Sprintf("%s (at %q)", msg, at)
+// lineError says file, line, key and value of a mistake.
+func lineError(file string, text []byte, e yaml.Error) error {
+	at := e.GetToken()
+	line := at.Position.Line
+	var key string
+	if lines := strings.Split(string(text), "\n"); line >= 1 && line <= len(lines) {
+		key, _, _ = strings.Cut(strings.TrimLeft(lines[line-1], " -"), ":")
 	}
-	return msg
+	var mistyped *yaml.TypeError
+	if errors.As(e, &mistyped) {
+		return fmt.Errorf("%s:%d: %s: %q is not a %s", file, line, key, at.Value, mistyped.DstType)
+	}
+	return fmt.Errorf("%s:%d: %s", file, line, e.GetMessage())
 }
 
 // parseObject reads NAME=TYPEID or NAME=TYPEID:ARGS.
