@@ -1,0 +1,222 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
+)
+
+// Term names one figure of a run.
+type Term struct {
+	Case, Series, Metric string
+	// Over, if set, divides the figure by another: the shape of a curve in
+	// place of its height.
+	Over *Term
+}
+
+func (t Term) String() string {
+	text := fmt.Sprintf("%s, %s", t.Case, t.Series)
+	if t.Metric != "ops" {
+		text += ", " + t.Metric
+	}
+	if t.Over != nil {
+		text += " / " + t.Over.String()
+	}
+	return text
+}
+
+// Bar is one figure that must be reached: Value divided by the best of Per,
+// or Value itself if Per is empty.
+type Bar struct {
+	Row    string // the requirement that it belongs to, in its words
+	Name   string // which figure of it; unique
+	Value  Term
+	Per    []Term
+	AtMost bool    // Value must stay below Limit; else it must reach it
+	Limit  float64 // the bar
+	Unit   string  // of an absolute figure; empty for a ratio
+	Note   string  // what a reader must know to judge it
+}
+
+// Verdict is how a bar was met.
+type Verdict string
+
+// Verdicts, from best to worst. A bar whose figures are missing is never met.
+const (
+	Met        Verdict = "met"
+	Near       Verdict = "below"        // missed, by less than half
+	Missed     Verdict = "far below"    // less than half of the bar
+	Unmeasured Verdict = "not measured" // Why says why
+)
+
+// Judgement is a bar with what the run came to.
+type Judgement struct {
+	Row     string  `json:"row"`
+	Name    string  `json:"name"`
+	Value   string  `json:"value"`
+	Per     string  `json:"per,omitempty"`
+	AtMost  bool    `json:"at_most,omitempty"`
+	Limit   float64 `json:"limit"`
+	Unit    string  `json:"unit,omitempty"`
+	Note    string  `json:"note,omitempty"`
+	Got     float64 `json:"got"`       // ratio of the medians, or the median
+	Low     float64 `json:"round_min"` // the same within single rounds: lowest
+	High    float64 `json:"round_max"` // and highest
+	Verdict Verdict `json:"verdict"`
+	Why     string  `json:"why,omitempty"`
+}
+
+// Judge compares a run with the bars, in their order. Bars that name a case
+// outside the run are left out.
+func (r *Result) Judge(bars []Bar) []Judgement {
+	var out []Judgement
+	for _, b := range bars {
+		if r.has(b) {
+			out = append(out, r.judge(b))
+		}
+	}
+	return out
+}
+
+// has reports whether the run holds the cases of b at all.
+func (r *Result) has(b Bar) bool {
+	known := func(name string) bool {
+		return slices.ContainsFunc(r.Cases, func(c CaseResult) bool { return c.Name == name })
+	}
+	for _, t := range append([]Term{b.Value}, b.Per...) {
+		if !known(t.Case) || t.Over != nil && !known(t.Over.Case) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Result) judge(b Bar) Judgement {
+	j := Judgement{
+		Row: b.Row, Name: b.Name, Value: b.Value.String(), AtMost: b.AtMost,
+		Limit: b.Limit, Unit: b.Unit, Note: b.Note, Verdict: Unmeasured,
+	}
+	value, why := r.figure(b.Value)
+	if why != "" {
+		j.Why = why
+		return j
+	}
+	if len(b.Per) == 0 {
+		j.Got, j.Low, j.High = value.Median, value.Min, value.Max
+		j.Verdict = b.verdict(j.Got)
+		return j
+	}
+	per, best, why := r.best(b)
+	if why != "" {
+		j.Why = why
+		return j
+	}
+	j.Per = best.String()
+	if per.Median == 0 {
+		j.Why = fmt.Sprintf("%s is 0", best)
+		return j
+	}
+	j.Got = value.Median / per.Median
+	j.Low, j.High = each(value.Values, per.Values, j.Got)
+	j.Verdict = b.verdict(j.Got)
+	return j
+}
+
+// best is the hardest of b.Per to beat. One that was not measured makes the
+// bar unmeasured: being better than the rest would be no proof.
+func (r *Result) best(b Bar) (per stats.Summary, term Term, why string) {
+	for i, t := range b.Per {
+		s, why := r.figure(t)
+		if why != "" {
+			return stats.Summary{}, t, why
+		}
+		harder := s.Median > per.Median
+		if b.AtMost {
+			harder = s.Median < per.Median
+		}
+		if i == 0 || harder {
+			per, term = s, t
+		}
+	}
+	return per, term, ""
+}
+
+// figure finds a term's summary.
+func (r *Result) figure(t Term) (s stats.Summary, why string) {
+	found := r.series(t.Case, t.Series)
+	if found == nil {
+		return s, fmt.Sprintf("%s: no such series", t)
+	}
+	if why := found.Why(); why != "" {
+		return s, fmt.Sprintf("%s, %s: %s", t.Case, t.Series, why)
+	}
+	s, ok := found.Metrics[t.Metric]
+	if !ok {
+		return s, fmt.Sprintf("%s, %s: has no figure %q", t.Case, t.Series, t.Metric)
+	}
+	if t.Over == nil {
+		return s, ""
+	}
+	base, why := r.figure(*t.Over)
+	if why != "" {
+		return s, why
+	}
+	if base.Median == 0 {
+		return s, fmt.Sprintf("%s is 0", t.Over)
+	}
+	low, high := each(s.Values, base.Values, s.Median/base.Median)
+	shape := stats.Summary{Median: s.Median / base.Median, Min: low, Max: high}
+	for i := range min(len(s.Values), len(base.Values)) {
+		v := 0.0 // JSON has no infinity
+		if base.Values[i] != 0 {
+			v = s.Values[i] / base.Values[i]
+		}
+		shape.Values = append(shape.Values, v)
+	}
+	return shape, ""
+}
+
+// each returns the lowest and the highest ratio within a round, or all if
+// there is none to take.
+func each(values, per []float64, all float64) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for i := range min(len(values), len(per)) {
+		if per[i] == 0 {
+			continue
+		}
+		ratio := values[i] / per[i]
+		low, high = min(low, ratio), max(high, ratio)
+	}
+	if low > high {
+		return all, all
+	}
+	return low, high
+}
+
+// verdict judges a figure. Half of an at-most bar is twice its limit.
+func (b Bar) verdict(got float64) Verdict {
+	reached, half := got >= b.Limit, got >= b.Limit/2
+	if b.AtMost {
+		reached, half = got <= b.Limit, got <= b.Limit*2
+	}
+	switch {
+	case reached:
+		return Met
+	case half:
+		return Near
+	}
+	return Missed
+}
+
+var unfit = regexp.MustCompile(`[^a-z0-9]+`)
+
+// fileName makes a file name of free text.
+func fileName(dir string, parts ...string) string {
+	name := strings.ToLower(strings.Join(parts, "-"))
+	return filepath.Join(dir, strings.Trim(unfit.ReplaceAllString(name, "-"), "-"))
+}
