@@ -174,7 +174,7 @@ func (c *Call) finish() {
 	if c.Object != &e.root {
 		e.letGo(c.Object) // a kept reply does not keep the object
 	}
-	if s.over || c.given {
+	if s.over || c.given || c.Serial <= s.watermark || s.acked.has(c.Serial) {
 		// Nobody waits for it: give back at once what it took.
 		e.undo(c)
 		e.drop(c)
@@ -280,21 +280,21 @@ func (e *Engine) call(cmd *Command) error {
 	if s == nil {
 		return wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", cmd.Session)
 	}
+	if cmd.Serial <= max(s.watermark, cmd.Acked) || s.acked.has(cmd.Serial) {
+		return wire.Errorf(wire.CodeProtocol, "call %d was acknowledged already (up to %d)", cmd.Serial, max(s.watermark, cmd.Acked))
+	}
 	if cmd.Acked > s.watermark {
 		s.advance(e, cmd.Acked)
 	}
-	if cmd.Serial <= s.watermark {
-		return wire.Errorf(wire.CodeProtocol, "call %d was acknowledged already (up to %d)", cmd.Serial, s.watermark)
-	}
 	if c := s.calls[cmd.Serial]; c != nil {
-		c.given = false
 		if c.state == callDone {
 			e.reply(c)
 		}
 		return nil // parked or outside: its reply is still to come
 	}
 	if abandoned, ok := s.marks[cmd.Serial]; ok {
-		delete(s.marks, cmd.Serial)
+		// The mark stays until the serial is acknowledged: the frame may come
+		// once more.
 		if !abandoned {
 			e.refuse(s, cmd.Serial, wire.ErrCancelled)
 		}
@@ -581,19 +581,16 @@ func (c *Call) leaving(why Leaving) {
 
 // cancel is OpCancel.
 func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
-	if serial <= s.watermark {
-		return
-	}
 	c := s.calls[serial]
 	if c == nil {
-		// Not seen yet, or a call whose reply is not kept: leave a mark.
-		if len(s.marks) < maxMarks {
-			if s.marks == nil {
-				s.marks = make(map[uint64]bool)
-			}
-			s.marks[serial] = abandon
+		// Not seen yet, or a call whose reply is not kept.
+		if serial > s.watermark && !s.acked.has(serial) {
+			s.mark(serial, abandon)
 		}
 		return
+	}
+	if abandon {
+		s.mark(serial, true) // an old connection may bring the call again
 	}
 	switch c.state {
 	case callParked:
@@ -616,8 +613,20 @@ func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
 	}
 }
 
-// maxMarks bounds the cancels of a session that came before their calls.
+// maxMarks bounds the cancels of a session that came before their calls, and
+// the abandoned calls, that are not acknowledged.
 const maxMarks = 4096
+
+// mark remembers that the serial, should it come, is not to be run.
+func (s *Session) mark(serial uint64, abandon bool) {
+	if _, ok := s.marks[serial]; !ok && len(s.marks) >= maxMarks {
+		return
+	}
+	if s.marks == nil {
+		s.marks = make(map[uint64]bool)
+	}
+	s.marks[serial] = s.marks[serial] || abandon
+}
 
 // shutdown is OpShutdown: whoever waits hears of it.
 func (e *Engine) shutdown() {

@@ -139,7 +139,7 @@ func (e *Engine) apply(c *Command) error {
 	case OpCancel:
 		e.cancel(s, c.Serial, c.Abandon)
 	case OpAck:
-		return s.ack(c.Acked, c.Ranges)
+		return s.ack(e, c.Acked, c.Ranges)
 	default:
 		return wire.Errorf(wire.CodeInternal, "unknown command %d", c.Op)
 	}

@@ -22,6 +22,7 @@ type Session struct {
 	connected bool
 	over      bool
 	watermark uint64 // every serial up to here is acknowledged
+	acked     serials
 	calls     map[uint64]*Call
 	parked    callList
 	running   callList
@@ -171,63 +172,83 @@ func (s *Session) release(e *Engine, id uint64, n int64) {
 	e.letGo(r.object)
 }
 
-// ack is OpAck.
-func (s *Session) ack(watermark uint64, ranges []wire.Range) error {
-	var e *Engine
-	if s.kept.head != nil {
-		e = s.kept.head.Object.engine
+// ack is OpAck. The ranges ascend and lie apart.
+func (s *Session) ack(e *Engine, watermark uint64, ranges []wire.Range) error {
+	if err := checkRanges(ranges); err != nil {
+		return err
+	}
+	if most := spareRanges + len(s.calls); len(s.acked)+len(ranges) > most {
+		return wire.Errorf(wire.CodeProtocol, "%d ranges of serials are acknowledged above %d; at most %d", len(s.acked)+len(ranges), s.watermark, most)
 	}
 	if watermark > s.watermark {
 		s.advance(e, watermark)
 	}
-	if len(s.calls) == 0 {
-		return nil
+	for len(ranges) > 0 && ranges[0].To <= s.watermark {
+		ranges = ranges[1:]
 	}
-	for _, r := range ranges {
-		if r.To-r.From >= maxAckRun {
-			return wire.Errorf(wire.CodeProtocol, "acknowledgement of serials %d to %d: at most %d in one range", r.From, r.To, maxAckRun)
-		}
-		for serial := r.From; serial <= r.To; serial++ {
-			s.acked(e, serial)
-		}
-	}
+	s.acked.merge(ranges)
+	s.acked.dropTo(s.watermark)
+	s.settle(e, ranges)
 	return nil
 }
 
 // maxAckRun bounds one range of an acknowledgement.
 const maxAckRun = 1 << 20
 
-// advance moves the watermark up. It walks the kept replies when these are
-// fewer than the serials.
+// advance moves the watermark up.
 func (s *Session) advance(e *Engine, watermark uint64) {
-	if uint64(s.kept.n) < watermark-s.watermark {
+	up := [1]wire.Range{{From: s.watermark + 1, To: watermark}}
+	s.watermark = watermark
+	if len(s.acked) > 0 {
+		s.acked.dropTo(watermark)
+	}
+	s.settle(e, up[:])
+}
+
+// settle forgets the kept replies and marks of acknowledged serials. It walks
+// these when they are fewer than the serials.
+func (s *Session) settle(e *Engine, ranges []wire.Range) {
+	have, said := uint64(s.kept.n+len(s.marks)), uint64(0)
+	for _, r := range ranges {
+		if said += r.To - r.From + 1; said > have || r.To-r.From >= have {
+			said = have + 1
+			break
+		}
+	}
+	switch {
+	case have == 0:
+	case said <= have:
+		for _, r := range ranges {
+			for n := uint64(0); n <= r.To-r.From; n++ {
+				s.done(e, r.From+n)
+			}
+		}
+	default:
+		in := serials(ranges)
 		var next *Call
 		for c := s.kept.head; c != nil; c = next {
 			next = c.sNext
-			if c.Serial <= watermark {
+			if in.has(c.Serial) {
 				s.forget(c)
 				e.drop(c)
 			}
 		}
-	} else {
-		for serial := s.watermark + 1; serial <= watermark; serial++ {
-			s.acked(e, serial)
-		}
-	}
-	if len(s.marks) > 0 {
-		for serial := range s.marks {
-			if serial <= watermark {
+		for serial := range s.marks { // only takes out: no order shows
+			if in.has(serial) {
 				delete(s.marks, serial)
 			}
 		}
 	}
-	s.watermark = watermark
 }
 
-func (s *Session) acked(e *Engine, serial uint64) {
+// done forgets the kept reply of an acknowledged serial, and its mark.
+func (s *Session) done(e *Engine, serial uint64) {
 	if c := s.calls[serial]; c != nil && c.state == callDone {
 		s.forget(c)
 		e.drop(c)
+	}
+	if len(s.marks) > 0 {
+		delete(s.marks, serial)
 	}
 }
 
