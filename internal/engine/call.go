@@ -432,17 +432,28 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 		return wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may grow", e.bytes, e.config.MaxBytes)
 	}
 	if cmd.Guard != 0 {
-		ref, ok := s.refs[cmd.Guard]
-		if !ok {
-			return wire.Errorf(wire.CodeLockLost, "guard: this session holds no reference to lock %d", cmd.Guard)
-		}
-		h, ok := ref.object.State.(Holder)
-		if !ok {
-			return wire.Errorf(wire.CodeType, "guard: %s %d is not a lock", ref.object.Type.Name, cmd.Guard)
-		}
-		if !h.HeldBy(cmd.Token) {
-			return wire.Errorf(wire.CodeLockLost, "guard: hold %d of lock %d is over", cmd.Token, cmd.Guard)
-		}
+		return e.guard(s, cmd.Guard, cmd.Token)
+	}
+	return nil
+}
+
+// guard refuses a call that is conditional on a hold when the hold is over.
+func (e *Engine) guard(s *Session, id, token uint64) *wire.Error {
+	ref, ok := s.refs[id]
+	if !ok {
+		return wire.Errorf(wire.CodeLockLost, "guard: this session holds no reference to lock %d", id)
+	}
+	o := ref.object
+	h, ok := o.State.(Holder)
+	if !ok {
+		return wire.Errorf(wire.CodeType, "guard: %s %d is not a lock", o.Type.Name, id)
+	}
+	held := false
+	if !o.removed {
+		e.safely(o, "HeldBy", func() { held = h.HeldBy(token) })
+	}
+	if !held {
+		return wire.Errorf(wire.CodeLockLost, "guard: hold %d of lock %d is over", token, id)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func New(types ...*Type) *Engine {
 		named:    make(map[string]*Object),
 		work:     make(map[uint64]*Call),
 	}
-	e.root = Object{engine: e, Type: serverType(), State: root{e}, holds: 1}
+	e.root = Object{engine: e, Type: ServerType(), State: root{e}, holds: 1}
 	for _, t := range types {
 		if err := e.AddType(t); err != nil {
 			panic(err) // the built-in table is wrong: a bug found by every test
@@ -190,24 +190,71 @@ func (e *Engine) MaxItems() int { return e.config.MaxItems }
 
 // guarded runs a handler. A panic poisons the object and fails the call.
 func (e *Engine) guarded(o *Object, c *Call, fn func(o *Object, c *Call)) {
+	method := c.Method.Name // c may be recycled by the time of a panic
 	defer func() {
 		if p := recover(); p != nil {
-			e.poison(o, c, p)
+			e.poison(o, method, p)
+			switch {
+			case c.Method == nil: // answered, and forgotten
+			case c.state == callRunning:
+				c.Fail(poisonedError(o))
+			case c.state == callParked:
+				e.depart(c, LeaveRemoved)
+			}
 		}
 	}()
 	fn(o, c)
 }
 
-func (e *Engine) poison(o *Object, c *Call, p any) {
-	o.poisoned = true
+// safely runs what a type does outside of a call.
+func (e *Engine) safely(o *Object, what string, fn func()) {
+	if o.poisoned {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			e.poison(o, what, p)
+		}
+	}()
+	fn()
+}
+
+// serve gives the object's waiters what is there.
+func (e *Engine) serve(o *Object) {
+	if server, ok := o.State.(Server); ok {
+		e.safely(o, "Serve", func() { server.Serve(o) })
+	}
+}
+
+// make runs the type's constructor. A panic in it is an error of the call: no
+// object but the new one, which the caller gives up, can have been damaged.
+func (e *Engine) make(o *Object, c *Call) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.panicked(o, "New", p)
+			o.State = nil
+			err = wire.Errorf(wire.CodeInternal, "%s(): a bug in the server: %v", o.Type.Name, p)
+		}
+	}()
+	return o.Type.New(o, c)
+}
+
+func (e *Engine) panicked(o *Object, method string, p any) {
 	e.fx.Panics = append(e.fx.Panics, Panic{
-		Object: o.ID, Type: o.Type.Name, Method: c.Method.Name, Value: fmt.Sprint(p), Stack: debug.Stack(),
+		Object: o.ID, Type: o.Type.Name, Method: method, Value: fmt.Sprint(p), Stack: debug.Stack(),
 	})
-	switch c.state {
-	case callRunning:
-		c.Fail(poisonedError(o))
-	case callParked:
-		e.depart(c, LeaveRemoved)
+}
+
+// poison marks an object whose state cannot be trusted: whoever waits for it or
+// holds it hears of it. The server itself has no state to damage.
+func (e *Engine) poison(o *Object, method string, p any) {
+	e.panicked(o, method, p)
+	if o == &e.root || o.poisoned {
+		return
+	}
+	o.poisoned = true
+	for o.parked.head != nil {
+		e.depart(o.parked.head, LeaveRemoved)
 	}
 }
 

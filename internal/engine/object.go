@@ -232,9 +232,12 @@ func (e *Engine) destroy(o *Object) {
 		s.objects--
 	}
 	if o.hasRefs && o.State != nil {
-		o.State.Each(func(raw wire.Raw) bool {
-			o.dropInside(raw)
-			return true
+		// What a damaged object held cannot be told: it stays.
+		e.safely(o, "Each", func() {
+			o.State.Each(func(raw wire.Raw) bool {
+				o.dropInside(raw)
+				return true
+			})
 		})
 	}
 	if o.Type.Outside {

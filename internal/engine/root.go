@@ -39,8 +39,8 @@ const (
 	MethodShutdown
 )
 
-// serverType returns the table of the server's own methods.
-func serverType() *Type {
+// ServerType returns the table of the server's own methods.
+func ServerType() *Type {
 	t := &Type{Name: "server", NoCreate: true, Methods: []Method{
 		{Name: "create", Params: "typeid, *args", Result: "object", Flags: Grows, Fn: rootCreate},
 		{Name: "open", Params: "name, typeid, *args", Result: "object", Flags: Parks | Anyone, Fn: rootOpen},
@@ -138,7 +138,7 @@ func (e *Engine) construct(c *Call, t *Type, name string) {
 		e.startWork(c, Work{Type: t, Object: o.ID, Construct: true, Args: c.Args.Rest()})
 		return
 	}
-	if err := t.New(o, c); err != nil {
+	if err := e.make(o, c); err != nil {
 		e.unmake(o)
 		if we, ok := err.(*wire.Error); ok {
 			c.Fail(we)

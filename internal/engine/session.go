@@ -76,8 +76,8 @@ func (e *Engine) resume(s *Session) {
 		}
 	}
 	for _, o := range objects {
-		if server, ok := o.State.(Server); ok && !o.poisoned {
-			server.Serve(o)
+		if o.busy == nil { // else at the end of its work
+			e.serve(o)
 		}
 	}
 }
@@ -123,8 +123,8 @@ func (e *Engine) endSession(s *Session, err *wire.Error) {
 	}
 	for h := s.holds.head; h != nil; h = s.holds.head {
 		h.Unlink()
-		if holder, ok := h.Object.State.(Holder); ok && !h.Object.poisoned {
-			holder.DropHold(h.Object, h)
+		if holder, ok := h.Object.State.(Holder); ok {
+			e.safely(h.Object, "DropHold", func() { holder.DropHold(h.Object, h) })
 		}
 	}
 	ids := make([]uint64, 0, len(s.refs))
