@@ -253,9 +253,7 @@ func (e *Engine) poison(o *Object, method string, p any) {
 		return
 	}
 	o.poisoned = true
-	for o.parked.head != nil {
-		e.depart(o.parked.head, LeaveRemoved)
-	}
+	o.dismiss(LeaveRemoved)
 }
 
 func poisonedError(o *Object) *wire.Error {
@@ -277,8 +275,6 @@ func (e *Engine) dropName(o *Object) {
 	e.names = slices.Delete(e.names, at, at+1)
 	delete(e.named, o.Name)
 	o.removed = true
-	for o.parked.head != nil {
-		e.depart(o.parked.head, LeaveRemoved)
-	}
+	o.dismiss(LeaveRemoved)
 	e.letGo(o)
 }

@@ -158,7 +158,7 @@ func (e *Engine) construct(c *Call, t *Type, name string) {
 
 // unmake takes back an object whose construction failed.
 func (e *Engine) unmake(o *Object) {
-	if o.Name != "" {
+	if o.Name != "" && !o.removed {
 		at, _ := slices.BinarySearch(e.names, o.Name)
 		e.names = slices.Delete(e.names, at, at+1)
 		delete(e.named, o.Name)
