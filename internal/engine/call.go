@@ -35,6 +35,8 @@ type Call struct {
 	Stage uint8
 
 	// Owned by the engine.
+	guard    uint64 // the lock whose hold the call is conditional on, or 0
+	token    uint64
 	argRefs  bool
 	argBytes int  // of all arguments, if they are the engine's for good, else 0
 	redone   bool // the reply says that an item is delivered again
@@ -328,12 +330,7 @@ func (e *Engine) call(cmd *Command) error {
 		return nil
 	}
 	if argRefs {
-		if err := wire.ForEachRef(cmd.Args, func(r wire.Ref) error {
-			if _, refusal := e.Resolve(r); refusal != nil {
-				return refusal
-			}
-			return nil
-		}); err != nil {
+		if err := e.resolveAll(cmd.Args); err != nil {
 			e.refuse(s, cmd.Serial, wire.AsError(err))
 			return nil
 		}
@@ -346,6 +343,7 @@ func (e *Engine) call(cmd *Command) error {
 		c.next = nil
 	}
 	c.Session, c.Serial, c.Object, c.Method, c.Args, c.argRefs = s, cmd.Serial, o, m, args, argRefs
+	c.guard, c.token = cmd.Guard, cmd.Token
 	if cmd.Owned {
 		c.argBytes = len(cmd.Args)
 	}
@@ -353,6 +351,9 @@ func (e *Engine) call(cmd *Command) error {
 	c.timeout = noTimeout
 	if cmd.HasTimeout {
 		c.timeout = max(cmd.Timeout, 0)
+	}
+	if c.guard != 0 && m.Flags&Reads == 0 && o != &e.root {
+		c.timeout = 0 // while it waited, the hold could end
 	}
 	if o != &e.root {
 		o.hold()
@@ -376,8 +377,30 @@ func (e *Engine) run(c *Call, args []byte) {
 	}
 	e.guarded(o, c, c.Method.Fn)
 	if c.state == callRunning && c.Method != nil {
-		c.Fail(wire.Errorf(wire.CodeInternal, "%s.%s gave no answer: a bug in the server", o.Type.Name, c.Method.Name))
+		c.Fail(noAnswer(c))
 	}
+}
+
+func noAnswer(c *Call) *wire.Error {
+	return wire.Errorf(wire.CodeInternal, "%s.%s gave no answer: a bug in the server", c.Object.Type.Name, c.Method.Name)
+}
+
+// resolveAll checks every reference inside a value.
+func (e *Engine) resolveAll(v []byte) error {
+	return wire.ForEachRef(v, func(r wire.Ref) error {
+		if _, refusal := e.Resolve(r); refusal != nil {
+			return refusal
+		}
+		return nil
+	})
+}
+
+// until returns when that much time has passed.
+func (e *Engine) until(timeout int64) int64 {
+	if timeout > math.MaxInt64-max(e.now, 0) {
+		return math.MaxInt64
+	}
+	return e.now + timeout
 }
 
 // target finds the object of a call. The session must hold it.
@@ -493,6 +516,9 @@ func (c *Call) Stay(w *Waiters) {
 
 func (c *Call) park(w *Waiters) {
 	e, s := c.Object.engine, c.Session
+	if c.state != callRunning {
+		panic("engine: a call that is not running cannot wait")
+	}
 	e.lastPlace++
 	c.place = e.lastPlace
 	c.state = callParked
@@ -503,13 +529,11 @@ func (c *Call) park(w *Waiters) {
 	s.parked.push(c)
 	c.Object.parked.push(c)
 	e.parked++
-	e.bytes += parkedCost
+	e.bytes += parkedCost + int64(len(c.args))
 	c.enlist(w)
-	if c.timeout != noTimeout {
-		c.deadline = e.now + c.timeout
-		if c.deadline < e.now {
-			c.deadline = math.MaxInt64
-		}
+	// A call that would not wait at all does wait for a busy object.
+	if c.timeout != noTimeout && (c.timeout > 0 || !c.deferred) {
+		c.deadline = e.until(c.timeout)
 		e.timers.add(c)
 	}
 }
@@ -530,6 +554,9 @@ func (c *Call) delist() {
 // A deadline that it has goes on unless keepDeadline is false.
 func (c *Call) MoveTo(w *Waiters, keepDeadline bool) {
 	e := c.Object.engine
+	if c.state != callParked {
+		panic("engine: a call that does not wait cannot move")
+	}
 	c.delist()
 	if !keepDeadline && c.timer >= 0 {
 		e.timers.remove(c)
@@ -549,7 +576,7 @@ func (e *Engine) unpark(c *Call) {
 	c.unawait()
 	c.Object.parked.remove(c)
 	e.parked--
-	e.bytes -= parkedCost
+	e.bytes -= parkedCost + int64(len(c.args))
 	delete(c.Session.calls, c.Serial)
 	c.state = callRunning
 	c.args = nil
@@ -567,10 +594,15 @@ func (e *Engine) depart(c *Call, why Leaving) {
 // leaving asks the method for its reply to a call that is not served, and
 // gives the common one if it has none.
 func (c *Call) leaving(why Leaving) {
-	o := c.Object
+	o, e := c.Object, c.Object.engine
 	if leave := c.Method.Leave; leave != nil && !c.deferred && !o.poisoned {
-		o.engine.guarded(o, c, func(o *Object, c *Call) { leave(o, c, why) })
-		if c.Method == nil || c.state != callRunning {
+		e.guarded(o, c, func(o *Object, c *Call) { leave(o, c, why) })
+		switch {
+		case c.Method == nil:
+			return
+		case c.state == callParked && why != LeaveTimeout && why != LeaveCancel:
+			e.unpark(c) // there is nothing left to wait for
+		case c.state != callRunning:
 			return
 		}
 	}
@@ -642,8 +674,7 @@ func (s *Session) mark(serial uint64, abandon bool) {
 // shutdown is OpShutdown: whoever waits hears of it.
 func (e *Engine) shutdown() {
 	for o := e.first; o != nil; o = o.next {
-		for o.parked.head != nil {
-			e.depart(o.parked.head, LeaveShutdown)
-		}
+		o.dismiss(LeaveShutdown)
 	}
+	e.root.dismiss(LeaveShutdown)
 }

@@ -58,6 +58,13 @@ func (l *objectCalls) remove(c *Call) {
 	c.oPrev, c.oNext = nil, nil
 }
 
+// dismiss lets every call that is parked on the object leave.
+func (o *Object) dismiss(why Leaving) {
+	for o.parked.head != nil {
+		o.engine.depart(o.parked.head, why)
+	}
+}
+
 // Engine returns the engine that the object lives in.
 func (o *Object) Engine() *Engine { return o.engine }
 

@@ -6,6 +6,9 @@ import "github.com/syncmanager/syncmanager/internal/wire"
 // back, other calls of the object wait, and then run in their order. The
 // method's Finish takes the result.
 func (c *Call) Outside(run func() any) {
+	if c.state != callRunning {
+		panic("engine: work for a call that is not running")
+	}
 	c.Object.busy = c
 	c.Object.engine.startWork(c, Work{Run: run, Object: c.Object.ID})
 }
@@ -16,7 +19,7 @@ func (e *Engine) startWork(c *Call, w Work) {
 	w.Method = c.Method
 	w.Session = s.ID
 	if c.timeout != noTimeout {
-		w.Deadline = e.now + c.timeout
+		w.Deadline = e.until(c.timeout)
 	}
 	c.state = callOutside
 	c.work = w.ID
@@ -45,14 +48,17 @@ func (e *Engine) complete(cmd *Command) error {
 	case c.Stage == stageConstruct:
 		made = e.objects[uint64(c.N)]
 		e.constructed(c, made, cmd.Error)
+	case cmd.Error != nil:
+		c.Fail(cmd.Error)
 	case c.Method.Finish != nil:
-		if o.State == nil || o.removed {
-			c.Fail(removedError(o))
+		if refusal := e.refusal(c); refusal != nil {
+			c.Fail(refusal)
 			break
 		}
 		e.guarded(o, c, func(o *Object, c *Call) { c.Method.Finish(o, c, cmd.Result) })
-	case cmd.Error != nil:
-		c.Fail(cmd.Error)
+		if c.state == callRunning && c.Method != nil {
+			c.Fail(noAnswer(c))
+		}
 	case cmd.NewType != "":
 		e.resultObject(c, cmd)
 	default:
@@ -67,13 +73,27 @@ func (e *Engine) complete(cmd *Command) error {
 // outsideResult replies with a value that came from user code. It was encoded
 // by the server, yet it is checked like any other.
 func (e *Engine) outsideResult(c *Call, cmd *Command) {
-	n, refs, err := wire.Scan(cmd.Value, wire.Limits{Depth: e.config.MaxDepth})
-	if err != nil || n != len(cmd.Value) {
-		c.Fail(wire.Errorf(wire.CodeUnserializable, "%s.%s: the result cannot be sent: %v", c.Object.Type.Name, c.Method.Name, err))
-		return
+	if e.checkResult(c, cmd) {
+		c.ReturnBytes(cmd.Value)
 	}
-	c.argRefs = refs
-	c.ReturnBytes(cmd.Value)
+}
+
+// checkResult checks the value that came from user code, and makes its
+// references those of the call.
+func (e *Engine) checkResult(c *Call, cmd *Command) bool {
+	n, refs, err := wire.Scan(cmd.Value, wire.Limits{Depth: e.config.MaxDepth})
+	if err == nil && n != len(cmd.Value) {
+		err = wire.Errorf(wire.CodeUnserializable, "%d bytes after the value", len(cmd.Value)-n)
+	}
+	if err == nil && refs {
+		err = e.resolveAll(cmd.Value)
+	}
+	if err != nil {
+		c.Fail(wire.Errorf(wire.CodeUnserializable, "%s.%s: the result cannot be sent: %v", c.Object.Type.Name, c.Method.Name, err))
+		return false
+	}
+	c.argRefs, c.argBytes = refs, 0
+	return true
 }
 
 // resultObject makes the result of a method a new shared object.
@@ -81,6 +101,9 @@ func (e *Engine) resultObject(c *Call, cmd *Command) {
 	t := e.types[cmd.NewType]
 	if t == nil {
 		c.Fail(wire.Errorf(wire.CodeUnknownType, "%s.%s: its result should become a %q, which is not registered", c.Object.Type.Name, c.Method.Name, cmd.NewType))
+		return
+	}
+	if !t.Outside && !e.checkResult(c, cmd) {
 		return
 	}
 	o := e.newObject(t, c.Session)
@@ -93,7 +116,7 @@ func (e *Engine) resultObject(c *Call, cmd *Command) {
 		args, err := wire.NewReader(cmd.Value)
 		if err == nil {
 			c.Args = args
-			err = t.New(o, c)
+			err = e.make(o, c)
 		}
 		if err != nil {
 			c.Fail(err)
@@ -104,26 +127,45 @@ func (e *Engine) resultObject(c *Call, cmd *Command) {
 	c.ReturnBytes(o.AppendRef(nil))
 }
 
-// unbusy runs the calls that waited for an object's outside work.
+// refusal says why a call that has waited for work outside may not go on, or
+// nil. What was checked at its arrival may have changed.
+func (e *Engine) refusal(c *Call) *wire.Error {
+	switch o := c.Object; {
+	case o.poisoned:
+		return poisonedError(o)
+	case o.removed || o.State == nil:
+		return removedError(o)
+	case c.guard != 0:
+		return e.guard(c.Session, c.guard, c.token)
+	}
+	return nil
+}
+
+// unbusy runs the calls that waited for an object's outside work, in their
+// order: also those whose sessions have no connection now, since they were made
+// while there was one.
 func (e *Engine) unbusy(o *Object) {
 	if o.busy == nil {
 		return
 	}
 	o.busy = nil
-	for o.busy == nil && o.waiting.First() != nil {
-		c := o.waiting.First()
+	for o.busy == nil && o.waiting.Any() != nil {
+		c := o.waiting.Any()
 		args := c.args
 		e.unpark(c)
 		c.deferred = false
-		switch {
-		case o.removed:
-			c.Fail(removedError(o))
-		case o.poisoned:
-			c.Fail(poisonedError(o))
-		default:
-			c.Args, _ = wire.NewReader(args)
-			e.run(c, args)
+		if c.timeout > 0 && c.timeout != noTimeout {
+			c.timeout = max(c.deadline-e.now, 0) // what is left of it
 		}
+		if refusal := e.refusal(c); refusal != nil {
+			c.Fail(refusal)
+			continue
+		}
+		c.Args, _ = wire.NewReader(args)
+		e.run(c, args)
+	}
+	if o.busy == nil && o.parked.head != nil {
+		e.serve(o) // a session may have come back meanwhile
 	}
 }
 
