@@ -2,7 +2,6 @@ package objects
 
 import (
 	"errors"
-	"unsafe"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -32,13 +31,10 @@ const (
 	defaultPage = 1000
 )
 
-// rawOf returns b, which nobody changes any more, as a Raw.
-func rawOf(b []byte) wire.Raw { return wire.Raw(unsafe.String(unsafe.SliceData(b), len(b))) }
-
 // reply replies with a view; a small one is encoded at once.
 func reply(c *engine.Call, v engine.View, entries int) {
 	if entries <= smallView {
-		c.Return(rawOf(v.Append(nil)))
+		c.Return(wire.OwnedRaw(v.Append(nil)))
 	} else {
 		c.ReturnView(v)
 	}
@@ -70,19 +66,6 @@ func checkRoom(o *engine.Object, n int) error {
 		return wire.Errorf(wire.CodeOverloaded, "a %s of %d entries; the limit is %d", o.Type.Name, n, limit)
 	}
 	return nil
-}
-
-// opError turns an error of wire's operators into the one that Python raises.
-func opError(err error) error {
-	var operand *wire.OperandError
-	var overflow *wire.OverflowError
-	switch {
-	case errors.As(err, &operand):
-		return wire.Errorf(wire.CodeType, "%s", operand.Message)
-	case errors.As(err, &overflow):
-		return wire.Errorf(wire.CodeOverflow, "%s", overflow.Message)
-	}
-	return err
 }
 
 const (
@@ -143,3 +126,9 @@ func versionArg(c *engine.Call, version uint64) error {
 	}
 	return nil
 }
+
+// rawOf returns b, which nobody changes any more, as a Raw.
+func rawOf(b []byte) wire.Raw { return wire.OwnedRaw(b) }
+
+// opError turns an error of wire's operators into the one that Python raises.
+func opError(err error) error { return wire.AsError(err) }

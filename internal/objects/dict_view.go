@@ -1,0 +1,341 @@
+package objects
+
+import (
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// listing says what a view of a dict shows.
+type listing uint8
+
+const (
+	listKeys listing = iota
+	listValues
+	listItems
+	listMap
+	listRepr
+)
+
+// dictView is a dict as it was when the view was taken.
+type dictView struct {
+	entries entries
+	what    listing
+}
+
+// Append appends a list of keys, values or pairs, a dict, or Python's repr.
+func (v dictView) Append(b []byte) []byte {
+	switch v.what {
+	case listMap:
+		b = wire.AppendMapHeader(b, v.entries.n)
+	case listRepr:
+		return v.repr(b)
+	default:
+		b = wire.AppendArrayHeader(b, v.entries.n)
+	}
+	for e := range v.entries.each {
+		switch v.what {
+		case listKeys:
+			b = append(b, e.key...)
+		case listValues:
+			b = append(b, e.value...)
+		case listItems:
+			b = appendPair(b, e.key, e.value)
+		default:
+			b = append(append(b, e.key...), e.value...)
+		}
+	}
+	return b
+}
+
+func (v dictView) repr(b []byte) []byte {
+	text := []byte{'{'}
+	for e := range v.entries.each {
+		if len(text) > 1 {
+			text = append(text, ", "...)
+		}
+		text = wire.AppendRepr(text, e.key.Bytes(), engine.AppendProxyName)
+		text = append(text, ": "...)
+		text = wire.AppendRepr(text, e.value.Bytes(), engine.AppendProxyName)
+	}
+	return wire.AppendStrBytes(b, append(text, '}'))
+}
+
+// appendPair appends a tuple of two.
+func appendPair(b []byte, k, v wire.Raw) []byte {
+	b = wire.AppendTupleHeader(b, 2, len(k)+len(v))
+	return append(append(b, k...), v...)
+}
+
+// mergeView is Python's | of two dicts.
+type mergeView struct {
+	left  entries
+	right []entry // keys and values that win
+}
+
+// merge replies with the dict that | gives, and changes nothing.
+func (d *dict) merge(o *engine.Object, c *engine.Call) error {
+	p, err := openPairs(c, &c.Args)
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	right := make([]entry, 0, p.n)
+	p.each(c, func(k, v item) bool {
+		if k.raw != "" {
+			right = append(right, entry{key: k.raw, value: v.raw})
+			return true
+		}
+		var buf [64]byte
+		if _, err = look(k.v, buf[:0]); err == nil {
+			err = checkKey(c, k.v)
+		}
+		right = append(right, entry{key: wire.Raw(k.v), value: wire.Raw(v.v)})
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	c.ReturnView(mergeView{d.table.view(), right})
+	return nil
+}
+
+// Append appends the dict: the left one's keys in their order, then those that
+// are only in the right one.
+func (v mergeView) Append(b []byte) []byte {
+	values := make(map[string]wire.Raw, len(v.right))
+	first := make([]int, 0, len(v.right)) // where each key comes first
+	keys := make([]string, len(v.right))
+	for i, e := range v.right {
+		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
+		keys[i] = string(k)
+		if _, ok := values[keys[i]]; !ok {
+			first = append(first, i)
+		}
+		values[keys[i]] = e.value
+	}
+	n := 0
+	var body []byte
+	for e := range v.left.each {
+		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
+		value, ok := values[string(k)]
+		if ok {
+			delete(values, string(k))
+		} else {
+			value = e.value
+		}
+		body = append(append(body, e.key...), value...)
+		n++
+	}
+	for _, i := range first {
+		if value, ok := values[keys[i]]; ok {
+			body = append(append(body, v.right[i].key...), value...)
+			n++
+		}
+	}
+	return append(wire.AppendMapHeader(b, n), body...)
+}
+
+// getMany replies with [found, value] for each key.
+func (d *dict) getMany(o *engine.Object, c *engine.Call) error {
+	src, err := iterate(c, &c.Args)
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	found := make([]wire.Raw, 0, src.n)
+	size := 0
+	src.each(func(k item) bool {
+		var buf [64]byte
+		var l lookup
+		if l, err = look(k.v, buf[:0]); err != nil {
+			return false
+		}
+		v, _ := d.table.get(&l)
+		if size += len(v) + 3; size > maxReply {
+			err = wire.Errorf(wire.CodeTooLarge, "get_many: the values take more than %d bytes; ask for fewer", maxReply)
+			return false
+		}
+		found = append(found, v)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	reply(c, manyView(found), len(found))
+	return nil
+}
+
+// manyView is what get_many found; "" is a key that is not there.
+type manyView []wire.Raw
+
+// Append appends a list of [found, value].
+func (v manyView) Append(b []byte) []byte {
+	b = wire.AppendArrayHeader(b, len(v))
+	for _, value := range v {
+		b = wire.AppendArrayHeader(b, 2)
+		b = wire.AppendBool(b, value != "")
+		if value == "" {
+			b = wire.AppendNil(b)
+		}
+		b = append(b, value...)
+	}
+	return b
+}
+
+// deleteMany replies with how many keys were there.
+func (d *dict) deleteMany(o *engine.Object, c *engine.Call) error {
+	src, err := iterate(c, &c.Args)
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	var buf [64]byte
+	src.each(func(k item) bool {
+		_, err = look(k.v, buf[:0])
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	src.each(func(k item) bool {
+		l, err := look(k.v, buf[:0])
+		if err != nil {
+			return false
+		}
+		if r := d.table.find(&l); r != 0 {
+			o.Drop(d.take(o, r))
+			n++
+		}
+		return true
+	})
+	c.ReturnInt(n)
+	return nil
+}
+
+// scan replies with a page: [next, version, rows]. next is where the next page
+// begins, 0 at the end. The rows are keys, values, or keys and values in turn.
+func (d *dict) scan(o *engine.Object, c *engine.Call) error {
+	after, limit, err := cursor(c)
+	if err != nil {
+		return err
+	}
+	what := listItems
+	if !c.Args.Nil() {
+		name, err := c.Args.Str()
+		if err != nil {
+			return err
+		}
+		switch string(name) {
+		case "items":
+		case "keys":
+			what = listKeys
+		case "values":
+			what = listValues
+		default:
+			return wire.Errorf(wire.CodeValue, "scan: no such listing %.40q; there are 'items', 'keys' and 'values'", name)
+		}
+	}
+	if err := versionArg(c, d.table.version); err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.Return(d.table.page(after, limit, what))
+	return nil
+}
+
+// cursor takes where a page begins, and its limit.
+func cursor(c *engine.Call) (after uint64, limit int, err error) {
+	if !c.Args.Nil() {
+		if after, err = c.Args.Uint(); err != nil {
+			return 0, 0, err
+		}
+		if after >= oddKey {
+			return 0, 0, wire.Errorf(wire.CodeValue, "no such cursor: %d", after)
+		}
+	}
+	limit, err = limitArg(c)
+	return after, limit, err
+}
+
+// page encodes the entries behind a place.
+func (t *table) page(after uint64, limit int, what listing) wire.Raw {
+	var rows []byte
+	n, next, more := 0, uint64(0), false
+	t.after(after, func(e *entry) bool {
+		if n == limit || len(rows) >= maxPageBytes {
+			more = true
+			return false
+		}
+		if what != listValues {
+			rows = append(rows, e.key...)
+		}
+		if what != listKeys {
+			rows = append(rows, e.value...)
+		}
+		next = e.place()
+		n++
+		return true
+	})
+	if !more {
+		next = 0
+	}
+	if what == listItems {
+		n *= 2
+	}
+	b := wire.AppendArrayHeader(make([]byte, 0, 24+len(rows)), 3)
+	b = wire.AppendUint(b, next)
+	b = wire.AppendUint(b, t.version)
+	b = wire.AppendArrayHeader(b, n)
+	return wire.OwnedRaw(append(b, rows...))
+}
+
+// Dump appends the counters, and each entry with its place.
+func (d *dict) Dump(b []byte) []byte { return d.table.dump(b) }
+
+func (t *table) dump(b []byte) []byte {
+	b = wire.AppendArrayHeader(b, 2+3*t.n)
+	b = wire.AppendUint(b, t.seq)
+	b = wire.AppendUint(b, t.version)
+	for e := range t.live().each {
+		b = wire.AppendUint(b, e.place())
+		b = append(b, e.key...)
+		if e.value == "" {
+			b = wire.AppendNil(b)
+		} else {
+			b = append(b, e.value...)
+		}
+	}
+	return b
+}
+
+// Repr returns the dict as Python prints it.
+func (d *dict) Repr() engine.View { return dictView{d.table.view(), listRepr} }
+
+// Value returns the dict.
+func (d *dict) Value() (wire.Raw, engine.View) {
+	if d.table.n <= smallView {
+		return wire.OwnedRaw(dictView{d.table.live(), listMap}.Append(nil)), nil
+	}
+	return "", dictView{d.table.view(), listMap}
+}
+
+// Each yields the values; keys hold no references.
+func (d *dict) Each(yield func(wire.Raw) bool) {
+	for e := range d.table.live().each {
+		if !yield(e.value) {
+			return
+		}
+	}
+}
+
+// Len returns the number of keys.
+func (d *dict) Len() int { return d.table.n }

@@ -1,0 +1,228 @@
+package objects
+
+import (
+	"slices"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// How many elements are worked on under the lock; more are worked on outside.
+const (
+	searchHere  = 4096
+	sortHere    = 1024
+	reverseHere = 4096
+)
+
+// A search compares elements with a value. The call's N says where it began.
+func (l *list) search(c *engine.Call, v []byte, start, stop int) {
+	part := l.seq.slice(start, stop)
+	all := c.Method.Name == "count"
+	if part.n <= searchHere {
+		l.found(c.Object, c, part.find(v, all))
+		return
+	}
+	c.Item, c.N = wire.Raw(v), int64(start)
+	value := c.Item
+	c.Outside(func() any { return part.find(value.Bytes(), all) })
+}
+
+// find returns the index of the first element that is equal, or -1; with all,
+// how many are.
+func (q *seq) find(v []byte, all bool) int {
+	i, n := 0, 0
+	for e := range q.all {
+		if wire.Equal(e.Bytes(), v) {
+			if !all {
+				return i
+			}
+			n++
+		}
+		i++
+	}
+	if all {
+		return n
+	}
+	return -1
+}
+
+func finishSearch(o *engine.Object, c *engine.Call, result any) {
+	o.State.(*list).found(o, c, result.(int))
+}
+
+// found ends a search.
+func (l *list) found(o *engine.Object, c *engine.Call, i int) {
+	switch c.Method.Name {
+	case "count":
+		c.ReturnInt(int64(i))
+	case "contains":
+		c.ReturnBool(i >= 0)
+	case "index":
+		if i < 0 {
+			text := reprOf(c.Item.Bytes())
+			if len(text) > maxKeyText {
+				text = append(text[:maxKeyText], "..."...)
+			}
+			c.Fail(wire.Errorf(wire.CodeValue, "%s is not in list", text))
+			return
+		}
+		c.ReturnInt(c.N + int64(i))
+	default:
+		if i < 0 {
+			c.Fail(errNotInList)
+			return
+		}
+		o.Drop(l.seq.remove(i))
+		c.ReturnNil()
+	}
+}
+
+var errNotInList = wire.Errorf(wire.CodeValue, "list.remove(x): x not in list")
+
+func (l *list) remove(o *engine.Object, c *engine.Call) error   { return l.searchAll(c) }
+func (l *list) count(o *engine.Object, c *engine.Call) error    { return l.searchAll(c) }
+func (l *list) contains(o *engine.Object, c *engine.Call) error { return l.searchAll(c) }
+
+func (l *list) searchAll(c *engine.Call) error {
+	v, err := one(c)
+	if err != nil {
+		return err
+	}
+	l.search(c, v, 0, l.seq.n)
+	return nil
+}
+
+func (l *list) index(o *engine.Object, c *engine.Call) error {
+	v, err := c.Args.Value()
+	if err != nil {
+		return err
+	}
+	place := [2]int{0, l.seq.n}
+	for i := range place {
+		if i == 1 && c.Args.Nil() {
+			break
+		}
+		if !c.Args.More() {
+			break
+		}
+		n, ok := clampInt(c)
+		if !ok {
+			return wire.Errorf(wire.CodeType, "slice indices must be integers or have an __index__ method")
+		}
+		if n < 0 {
+			n = max(n+l.seq.n, 0)
+		}
+		place[i] = min(n, l.seq.n)
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.Item, c.N = wire.Raw(v), int64(place[0])
+	l.search(c, v, place[0], place[1])
+	return nil
+}
+
+// order is another order of the elements, or why there is none.
+type order struct {
+	seq seq
+	err error
+}
+
+func finishOrder(o *engine.Object, c *engine.Call, result any) {
+	o.State.(*list).reorder(c, result.(order))
+}
+
+func (l *list) reorder(c *engine.Call, r order) {
+	if r.err != nil {
+		c.Fail(wire.AsError(r.err))
+		return
+	}
+	r.seq.version = l.seq.version + 1
+	l.seq = r.seq
+	c.ReturnNil()
+}
+
+func (l *list) reverse(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	was := l.seq.clone()
+	if was.n <= reverseHere {
+		l.reorder(c, was.reversed())
+	} else {
+		c.Outside(func() any { return was.reversed() })
+	}
+	return nil
+}
+
+func (q *seq) reversed() order {
+	r := seq{n: q.n, bytes: q.bytes, blocks: make([]*block, len(q.blocks))}
+	for i, b := range q.blocks {
+		items := slices.Clone(b.items)
+		slices.Reverse(items)
+		r.blocks[len(q.blocks)-1-i] = &block{owner: r.me(), items: items}
+	}
+	return order{seq: r}
+}
+
+func (l *list) sort(o *engine.Object, c *engine.Call) error {
+	down := false
+	if c.Args.More() {
+		var err error
+		if down, err = c.Args.Truth(); err != nil {
+			return err
+		}
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	was := l.seq.clone()
+	if was.n <= sortHere {
+		l.reorder(c, was.sorted(down))
+	} else {
+		c.Outside(func() any { return was.sorted(down) })
+	}
+	return nil
+}
+
+// sorted returns the elements as Python's sort orders them: equal ones keep
+// their order, also when it goes down.
+func (q *seq) sorted(down bool) order {
+	type element struct {
+		v  wire.Raw
+		at int
+	}
+	all := make([]element, 0, q.n)
+	for v := range q.all {
+		all = append(all, element{v, len(all)})
+	}
+	var failed error
+	slices.SortFunc(all, func(a, b element) int {
+		if failed != nil {
+			return a.at - b.at
+		}
+		d, err := wire.Compare(a.v.Bytes(), b.v.Bytes())
+		if err != nil {
+			failed = err
+		}
+		switch {
+		case d == 0:
+			return a.at - b.at
+		case down:
+			return -d
+		}
+		return d
+	})
+	if failed != nil {
+		return order{err: failed}
+	}
+	r := seq{n: q.n, bytes: q.bytes}
+	for part := range slices.Chunk(all, blockCap) {
+		b := &block{owner: r.me(), items: make([]wire.Raw, len(part))}
+		for i, e := range part {
+			b.items[i] = e.v
+		}
+		r.blocks = append(r.blocks, b)
+	}
+	return order{seq: r}
+}

@@ -1,0 +1,293 @@
+package objects
+
+import (
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// set is Python's set, in the order of insertion. Elements are compared like
+// the keys of a dict; the one first added stays.
+type set struct{ table table }
+
+func setType() *engine.Type {
+	const reads, grows = engine.Reads, engine.Grows
+	return &engine.Type{
+		Name:   "set",
+		Params: "iterable=()",
+		New:    newSet,
+		Methods: []engine.Method{
+			{Name: "add", Params: "value", Result: "bool", Flags: grows, Fn: on((*set).add)},
+			{Name: "discard", Params: "value", Result: "bool", Fn: on((*set).discard)},
+			{Name: "remove", Params: "value", Result: "None", Fn: on((*set).remove)},
+			{Name: "pop", Result: "value", Fn: on((*set).pop)},
+			{Name: "contains", Params: "value", Result: "bool", Flags: reads, Fn: on((*set).contains)},
+			{Name: "len", Result: "int", Flags: reads, Fn: on((*set).len)},
+			{Name: "union", Params: "*iterables", Result: "set", Flags: reads, Fn: on((*set).algebra)},
+			{Name: "intersection", Params: "*iterables", Result: "set", Flags: reads, Fn: on((*set).algebra)},
+			{Name: "difference", Params: "*iterables", Result: "set", Flags: reads, Fn: on((*set).algebra)},
+			{Name: "symmetric_difference", Params: "iterable", Result: "set", Flags: reads, Fn: on((*set).algebra)},
+			{Name: "update", Params: "*iterables", Result: "None", Flags: grows, Fn: on((*set).inPlace), Finish: finishSet},
+			{Name: "intersection_update", Params: "*iterables", Result: "None", Fn: on((*set).inPlace), Finish: finishSet},
+			{Name: "difference_update", Params: "*iterables", Result: "None", Fn: on((*set).inPlace), Finish: finishSet},
+			{Name: "symmetric_difference_update", Params: "iterable", Result: "None", Flags: grows, Fn: on((*set).inPlace), Finish: finishSet},
+			{Name: "issubset", Params: "iterable", Result: "bool", Flags: reads, Fn: on((*set).relation)},
+			{Name: "issuperset", Params: "iterable", Result: "bool", Flags: reads, Fn: on((*set).relation)},
+			{Name: "isdisjoint", Params: "iterable", Result: "bool", Flags: reads, Fn: on((*set).relation)},
+			{Name: "equal", Params: "value", Result: "bool", Flags: reads, Fn: on((*set).relation)},
+			{Name: "clear", Result: "None", Fn: on((*set).clear)},
+			{Name: "copy", Result: "set", Flags: reads, Fn: on((*set).copy)},
+			{Name: "scan", Params: "after=0, limit=1000, version=None", Result: "[next, version, rows]", Flags: reads, Fn: on((*set).scan)},
+		},
+	}
+}
+
+func newSet(o *engine.Object, c *engine.Call) error {
+	s := new(set)
+	o.State = s
+	if !c.Args.More() {
+		return nil
+	}
+	t, refs, err := operand(c)
+	if err == nil {
+		err = c.Args.Done()
+	}
+	if err == nil {
+		err = checkRoom(o, t.n)
+	}
+	if err != nil {
+		return err
+	}
+	s.table = *t
+	o.KeepAll(t.n, t.bytes, refs, s.Each)
+	return nil
+}
+
+// operand takes an iterable as a table of its elements, which the caller may
+// change. No object keeps them yet.
+func operand(c *engine.Call) (t *table, refs bool, err error) {
+	if c.Args.Type() == wire.TypeRef {
+		peek := c.Args
+		o, err := resolve(c, &peek)
+		if err != nil {
+			return nil, false, err
+		}
+		if s, ok := o.State.(*set); ok {
+			c.Args = peek
+			t := s.table.clone()
+			return &t, o.HasRefs(), nil
+		}
+	}
+	src, err := iterate(c, &c.Args)
+	if err != nil {
+		return nil, false, err
+	}
+	t = new(table)
+	var buf [64]byte
+	src.each(func(it item) bool {
+		var l lookup
+		if l, err = look(it.v, buf[:0]); err != nil {
+			return false
+		}
+		if t.find(&l) == 0 {
+			if it.raw == "" {
+				it.raw = wire.Raw(it.v)
+			}
+			t.insert(&l, it.raw, "")
+		}
+		return true
+	})
+	return t, src.refs, err
+}
+
+// element takes the only argument as an element to look for.
+func (s *set) element(c *engine.Call, buf []byte) (v []byte, l lookup, r uint32, err error) {
+	if v, l, err = takeKey(c, buf); err == nil {
+		err = c.Args.Done()
+	}
+	if err == nil {
+		r = s.table.find(&l)
+	}
+	return v, l, r, err
+}
+
+// add replies whether the element is new.
+func (s *set) add(o *engine.Object, c *engine.Call) error {
+	var buf [64]byte
+	v, l, r, err := s.element(c, buf[:0])
+	if err != nil {
+		return err
+	}
+	if r == 0 {
+		if err := checkRoom(o, s.table.n+1); err != nil {
+			return err
+		}
+		s.table.insert(&l, o.Keep(c, v), "")
+	}
+	c.ReturnBool(r == 0)
+	return nil
+}
+
+// discard replies whether the element was there.
+func (s *set) discard(o *engine.Object, c *engine.Call) error {
+	var buf [64]byte
+	_, _, r, err := s.element(c, buf[:0])
+	if err != nil {
+		return err
+	}
+	if r != 0 {
+		v, _ := s.table.remove(r)
+		o.Drop(v)
+	}
+	c.ReturnBool(r != 0)
+	return nil
+}
+
+func (s *set) remove(o *engine.Object, c *engine.Call) error {
+	var buf [64]byte
+	v, _, r, err := s.element(c, buf[:0])
+	if err != nil {
+		return err
+	}
+	if r == 0 {
+		return noKey(c, v)
+	}
+	old, _ := s.table.remove(r)
+	o.Drop(old)
+	c.ReturnNil()
+	return nil
+}
+
+// pop takes the element that was added first.
+func (s *set) pop(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	r := s.table.first()
+	if r == 0 {
+		return errPopSet
+	}
+	v, _ := s.table.remove(r)
+	o.Drop(v)
+	c.Return(v)
+	return nil
+}
+
+var errPopSet = wire.Errorf(wire.CodeKey, "'pop from an empty set'")
+
+func (s *set) contains(o *engine.Object, c *engine.Call) error {
+	var buf [64]byte
+	_, _, r, err := s.element(c, buf[:0])
+	if err != nil {
+		return err
+	}
+	c.ReturnBool(r != 0)
+	return nil
+}
+
+func (s *set) len(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.ReturnInt(int64(s.table.n))
+	return nil
+}
+
+func (s *set) clear(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	o.DropAll(s.table.n, s.table.bytes, s.Each)
+	s.table.clear()
+	c.ReturnNil()
+	return nil
+}
+
+func (s *set) copy(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	if raw, view := s.Value(); view != nil {
+		c.ReturnView(view)
+	} else {
+		c.Return(raw)
+	}
+	return nil
+}
+
+// scan replies with a page of elements, as dict.scan does.
+func (s *set) scan(o *engine.Object, c *engine.Call) error {
+	after, limit, err := cursor(c)
+	if err != nil {
+		return err
+	}
+	if err := versionArg(c, s.table.version); err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.Return(s.table.page(after, limit, listKeys))
+	return nil
+}
+
+// Dump appends the counters, and each element with its place.
+func (s *set) Dump(b []byte) []byte { return s.table.dump(b) }
+
+// Repr returns the set as Python prints it, in the order of insertion.
+func (s *set) Repr() engine.View { return setRepr{s.table.view()} }
+
+// Value returns the set.
+func (s *set) Value() (wire.Raw, engine.View) {
+	if s.table.n <= smallView {
+		return wire.OwnedRaw(appendSet(nil, s.table.live())), nil
+	}
+	return "", setView{s.table.view()}
+}
+
+// Each yields the elements.
+func (s *set) Each(yield func(wire.Raw) bool) {
+	for e := range s.table.live().each {
+		if !yield(e.key) {
+			return
+		}
+	}
+}
+
+// Len returns the number of elements.
+func (s *set) Len() int { return s.table.n }
+
+// setView is a set as it was when the view was taken.
+type setView struct{ entries entries }
+
+// Append appends the set.
+func (v setView) Append(b []byte) []byte { return appendSet(b, v.entries) }
+
+func appendSet(b []byte, v entries) []byte {
+	size := 0
+	for e := range v.each {
+		size += len(e.key)
+	}
+	b = wire.AppendSetHeader(b, v.n, size)
+	for e := range v.each {
+		b = append(b, e.key...)
+	}
+	return b
+}
+
+// setRepr is the text of a set.
+type setRepr struct{ entries entries }
+
+// Append appends what Python prints.
+func (v setRepr) Append(b []byte) []byte {
+	if v.entries.n == 0 {
+		return wire.AppendStr(b, "set()")
+	}
+	text := []byte{'{'}
+	for e := range v.entries.each {
+		if len(text) > 1 {
+			text = append(text, ", "...)
+		}
+		text = wire.AppendRepr(text, e.key.Bytes(), engine.AppendProxyName)
+	}
+	return wire.AppendStrBytes(b, append(text, '}'))
+}

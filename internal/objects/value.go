@@ -1,0 +1,198 @@
+package objects
+
+import (
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// cell is the Value of Python's managers: one value with a typecode. Python
+// checks nothing; a strict one holds only what its typecode can.
+type cell struct {
+	code   wire.Raw // a str
+	strict byte     // the typecode that is enforced, or 0
+	value  wire.Raw
+}
+
+func valueType() *engine.Type {
+	const reads, grows = engine.Reads, engine.Grows
+	return &engine.Type{
+		Name:   "Value",
+		Params: "typecode, value, strict=False",
+		New:    newValue,
+		Methods: []engine.Method{
+			{Name: "get", Result: "value", Flags: reads, Fn: on((*cell).get)},
+			{Name: "set", Params: "value", Result: "None", Flags: grows, Fn: on((*cell).set)},
+			{Name: "add", Params: "delta", Result: "value", Flags: grows, Fn: on((*cell).add)},
+			{Name: "compare_and_swap", Params: "old, new", Result: "bool", Flags: grows, Fn: on((*cell).compareAndSwap)},
+			{Name: "typecode", Result: "str", Flags: reads, Fn: on((*cell).typecode)},
+		},
+	}
+}
+
+func newValue(o *engine.Object, c *engine.Call) error {
+	code, err := c.Args.Value()
+	if err != nil {
+		return err
+	}
+	if c.ArgRefs() && hasRef(code) {
+		return wire.Errorf(wire.CodeType, "a reference is no typecode")
+	}
+	value := c.Args
+	v, err := c.Args.Value()
+	if err != nil {
+		return err
+	}
+	s := new(cell)
+	if c.Args.More() {
+		strict, err := c.Args.Truth()
+		if err != nil {
+			return err
+		}
+		if strict {
+			if s.strict, err = typecode(code); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	o.State = s
+	if s.strict != 0 {
+		if v, err = s.fit(&value); err != nil {
+			return err
+		}
+	}
+	s.code = o.Keep(c, code)
+	s.value = o.Keep(c, v)
+	return nil
+}
+
+// typecode returns the typecode that a str names.
+func typecode(v []byte) (byte, error) {
+	s, err := readerOf(wire.Raw(v)).Str()
+	if err != nil {
+		return 0, wire.Errorf(wire.CodeType, "a typecode is a str of one character, not %s", wire.TypeName(v))
+	}
+	if len(s) != 1 || wire.ElementSize(s[0]) == 0 {
+		return 0, wire.Errorf(wire.CodeValue, "bad typecode %.40q (must be b, B, u, w, h, H, i, I, l, L, q, Q, f or d)", s)
+	}
+	return s[0], nil
+}
+
+// fit takes the next value and returns it as the typecode holds it.
+func (s *cell) fit(r *wire.Reader) ([]byte, error) {
+	var buf [8]byte
+	packed, err := appendPacked(buf[:0], s.strict, r, true)
+	if err != nil {
+		return nil, err
+	}
+	return appendElement(nil, s.strict, packed), nil
+}
+
+// take takes the next argument as a value that may be stored.
+func (s *cell) take(c *engine.Call) ([]byte, error) {
+	if s.strict != 0 {
+		return s.fit(&c.Args)
+	}
+	return c.Args.Value()
+}
+
+func (s *cell) get(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.Return(s.value)
+	return nil
+}
+
+func (s *cell) set(o *engine.Object, c *engine.Call) error {
+	v, err := s.take(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	s.store(o, o.Keep(c, v))
+	c.ReturnNil()
+	return nil
+}
+
+func (s *cell) store(o *engine.Object, v wire.Raw) {
+	old := s.value
+	s.value = v
+	o.Drop(old)
+}
+
+// add is an atomic +=.
+func (s *cell) add(o *engine.Object, c *engine.Call) error {
+	delta, err := one(c)
+	if err != nil {
+		return err
+	}
+	sum, err := wire.Add(s.value.Bytes(), delta)
+	if err != nil {
+		return wire.AsError(err)
+	}
+	if s.strict != 0 {
+		v, err := s.fit(readerOf(sum))
+		if err != nil {
+			return err
+		}
+		sum = wire.OwnedRaw(v)
+	}
+	o.KeepRaw(sum, c.ArgRefs() || o.HasRefs())
+	s.store(o, sum)
+	c.Return(sum)
+	return nil
+}
+
+func (s *cell) compareAndSwap(o *engine.Object, c *engine.Call) error {
+	old, err := c.Args.Value()
+	if err != nil {
+		return err
+	}
+	v, err := s.take(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	same := wire.Equal(s.value.Bytes(), old)
+	if same {
+		s.store(o, o.Keep(c, v))
+	}
+	c.ReturnBool(same)
+	return nil
+}
+
+func (s *cell) typecode(o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	c.Return(s.code)
+	return nil
+}
+
+// Dump appends the typecode, whether it is enforced, and the value.
+func (s *cell) Dump(b []byte) []byte {
+	b = wire.AppendArrayHeader(b, 3)
+	b = append(b, s.code...)
+	b = wire.AppendBool(b, s.strict != 0)
+	return append(b, s.value...)
+}
+
+// Repr returns the text that Python prints.
+func (s *cell) Repr() engine.View {
+	text := append([]byte("Value("), reprOf(s.code.Bytes())...)
+	text = append(append(text, ", "...), reprOf(s.value.Bytes())...)
+	return engine.Text(append(text, ')'))
+}
+
+// Value returns the value.
+func (s *cell) Value() (wire.Raw, engine.View) { return s.value, nil }
+
+// Each yields the value.
+func (s *cell) Each(yield func(wire.Raw) bool) { yield(s.value) }
