@@ -10,6 +10,17 @@ import "github.com/syncmanager/syncmanager/internal/engine"
 // numbers the methods of the types that it is given.
 func Types() []*engine.Type {
 	return []*engine.Type{
+		dictType(),
+		listType(),
+		setType(),
+		namespaceType(),
+		valueType(),
+		arrayType(),
 		eventType(),
+		queueType("Queue"),
+		queueType("JoinableQueue"),
+		lifoQueueType(),
+		priorityQueueType(),
+		simpleQueueType(),
 	}
 }

@@ -151,7 +151,7 @@ func (q *queue) placeBy(key []byte, seq uint64) (block, at int, err error) {
 		return n, err
 	})
 	if err != nil {
-		return 0, 0, opError(err)
+		return 0, 0, wire.AsError(err)
 	}
 	return block, at, nil
 }
@@ -229,7 +229,7 @@ func (q *queue) deliver(o *engine.Object, c *engine.Call, serve bool) {
 	}
 	if c.Stage == getPair {
 		b := append(append(make([]byte, 0, len(e.raw)+len(e.order())+11), e.order()...), e.raw...)
-		c.Return(rawOf(wire.EndTuple(b, 0, 2)))
+		c.Return(wire.OwnedRaw(wire.EndTuple(b, 0, 2)))
 		return
 	}
 	c.Return(e.raw)
@@ -252,11 +252,11 @@ func (q *queue) deliverMany(o *engine.Object, c *engine.Call, serve bool) {
 	for i := 0; i < len(c.Items); i += 2 {
 		b = append(b, c.Items[i]...)
 	}
-	c.Item = rawOf(places)
+	c.Item = wire.OwnedRaw(places)
 	if serve {
 		q.Serve(o)
 	}
-	c.Return(rawOf(b))
+	c.Return(wire.OwnedRaw(b))
 }
 
 // queueUndo puts the item of a reply that nobody got back to its place.
@@ -476,7 +476,7 @@ func (q *queue) Repr() engine.View {
 // Value returns the list of the items, in the order in which get returns them.
 func (q *queue) Value() (wire.Raw, engine.View) {
 	if q.items.n <= smallView {
-		return rawOf(q.items.view(q.kind == lifo, false).Append(nil)), nil
+		return wire.OwnedRaw(q.items.view(q.kind == lifo, false).Append(nil)), nil
 	}
 	return "", q.items.view(q.kind == lifo, true)
 }
