@@ -31,6 +31,7 @@ type conn struct {
 	call    wire.Call
 	ranges  []wire.Range
 	closed  bool      // CLOSE came
+	mux     *link.Mux // nil until its first bytes
 	renewed time.Time // when the session was last renewed
 }
 
@@ -75,6 +76,9 @@ func (s *Server) serveConn(nc net.Conn, who auth.Session, remote string) {
 	s.mu.Unlock()
 	err := c.read()
 	c.in.Release()
+	if c.mux != nil {
+		c.mux.Close()
+	}
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()

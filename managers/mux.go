@@ -1,10 +1,73 @@
 package managers
 
 import (
-	"github.com/syncmanager/syncmanager/internal/wire"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/internal/link"
 )
 
-// feedMux takes bytes of the connection's mux.
-func (c *conn) feedMux([]byte) error {
-	return wire.Errorf(wire.CodeProtocol, "this server takes no raw connections")
+// HandleConn makes fn serve the raw connections that clients open under the
+// name (Manager.OpenConn in package proxy). It is called on a goroutine of its
+// own for each; the connection is closed when it returns. Clients need the role
+// write. A later call with the same name replaces the earlier one.
+func (s *Server) HandleConn(name string, fn func(*connection.Conn)) {
+	s.handlers.mu.Lock()
+	defer s.handlers.mu.Unlock()
+	if s.handlers.byName == nil {
+		s.handlers.byName = make(map[string]func(*connection.Conn))
+	}
+	s.handlers.byName[name] = fn
+}
+
+// connHandlers are the handlers of raw connections.
+type connHandlers struct {
+	mu     sync.Mutex
+	byName map[string]func(*connection.Conn)
+}
+
+// maxConnName bounds the first message of a raw connection: its name.
+const maxConnName = 1024
+
+// feedMux takes bytes of the connection's mux, which begins with the first.
+func (c *conn) feedMux(body []byte) error {
+	if c.mux == nil {
+		c.mux = link.NewMux(c.out, link.MuxConfig{Handle: c.serveStream})
+	}
+	return c.mux.Feed(body)
+}
+
+// serveStream serves one raw connection. Its first message is the name of what
+// it wants; the answer is empty, or says why not.
+func (c *conn) serveStream(nc net.Conn) {
+	raw := connection.NewConn(nc)
+	defer raw.Close()
+	raw.SetReadDeadline(time.Now().Add(c.server.config.HandshakeTimeout))
+	name, err := raw.RecvBytes(maxConnName)
+	if err != nil {
+		return
+	}
+	raw.SetReadDeadline(time.Time{})
+	c.server.handlers.mu.Lock()
+	fn := c.server.handlers.byName[string(name)]
+	c.server.handlers.mu.Unlock()
+	var refusal error
+	switch {
+	case c.who.Role < auth.RoleWrite:
+		refusal = errors.New("raw connections need the role write")
+	case fn == nil:
+		refusal = errors.New("nobody serves raw connections of that name")
+	}
+	if refusal != nil {
+		_ = raw.SendBytes([]byte(refusal.Error()))
+		return
+	}
+	if err := raw.SendBytes(nil); err != nil {
+		return
+	}
+	fn(raw)
 }

@@ -32,6 +32,7 @@ type Server struct {
 	cancel     context.CancelFunc
 	stall      stallClock
 	local      local
+	handlers   connHandlers
 
 	running sync.WaitGroup // goroutines that Close waits for
 
