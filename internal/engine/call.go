@@ -199,7 +199,7 @@ func (c *Call) finish() {
 }
 
 // keptCost is what the engine counts for a kept reply beyond its bytes.
-const keptCost = 64
+const keptCost = 512
 
 func (c *Call) keptSize() int64 { return int64(len(c.value)) + keptCost }
 
@@ -437,7 +437,7 @@ func noMethod(o *Object, cmd *Command) *wire.Error {
 func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Error {
 	if m.Flags&Anyone == 0 {
 		switch {
-		case s.Info.Role == RoleRead && m.Flags&Reads == 0:
+		case s.Info.Role < RoleWrite && m.Flags&Reads == 0:
 			return wire.Errorf(wire.CodeDenied, "%s.%s changes state; key %q may only read", o.Type.Name, m.Name, s.Info.KeyName)
 		case m.Flags&Admin != 0 && s.Info.Role < RoleAdmin:
 			return wire.Errorf(wire.CodeDenied, "%s.%s needs the role admin; key %q has %s", o.Type.Name, m.Name, s.Info.KeyName, s.Info.Role)
@@ -450,6 +450,10 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 		case cfg.MaxKept > 0 && s.keptBytes > int64(cfg.MaxKept) && m.Flags&Reads == 0:
 			return wire.Errorf(wire.CodeOverloaded, "replies of %d bytes are not acknowledged; the limit is %d", s.keptBytes, cfg.MaxKept)
 		}
+	}
+	if limit := e.config.MaxKept; limit > 0 && !s.Info.Trusted && int64(s.kept.n)*keptCost > int64(limit) {
+		// Even those that may always be made: each can leave a reply.
+		return wire.Errorf(wire.CodeOverloaded, "%d replies are not acknowledged; the limit is %d bytes", s.kept.n, limit)
 	}
 	if m.Flags&Grows != 0 && e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes {
 		return wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may grow", e.bytes, e.config.MaxBytes)

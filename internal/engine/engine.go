@@ -28,6 +28,8 @@ type Engine struct {
 	objects   map[uint64]*Object
 	first     *Object // all objects, in the order of their creation
 	last      *Object
+	firstRef  *Object // those that hold references
+	lastRef   *Object
 	named     map[string]*Object
 	names     []string // of named, sorted
 	work      map[uint64]*Call
@@ -254,6 +256,7 @@ func (e *Engine) poison(o *Object, method string, p any) {
 	}
 	o.poisoned = true
 	o.dismiss(LeaveRemoved)
+	o.loseHolds()
 }
 
 func poisonedError(o *Object) *wire.Error {
@@ -276,5 +279,6 @@ func (e *Engine) dropName(o *Object) {
 	delete(e.named, o.Name)
 	o.removed = true
 	o.dismiss(LeaveRemoved)
+	o.loseHolds()
 	e.letGo(o)
 }

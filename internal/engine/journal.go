@@ -107,12 +107,12 @@ func Replay(e *Engine, log []byte, peer any) ([32]byte, error) {
 			delete(runs, c.Work)
 		}
 		fx.Reset()
+		if s := e.sessions[c.Session]; c.Op == OpResume && s != nil {
+			s.Peer = peer // resuming sends replies
+		}
 		err := e.Apply(&c, &fx)
-		switch s := e.sessions[c.Session]; {
-		case c.Op == OpOpen && fx.Opened != 0:
+		if fx.Opened != 0 {
 			e.sessions[fx.Opened].Peer = peer
-		case c.Op == OpResume && s != nil:
-			s.Peer = peer
 		}
 		for i := range fx.Work {
 			if fx.Work[i].Run != nil {

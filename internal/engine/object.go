@@ -24,8 +24,12 @@ type Object struct {
 	busy     *Call   // outside work that must end before other calls
 	waiting  Waiters // calls that wait for busy
 	parked   objectCalls
+	held     holdList // what sessions hold of it: a lock, permits
 	bytes    int64
-	marked   bool // by collect
+	marked   bool    // by collect
+	inside   int     // references from other objects' values, counted by collect
+	rNext    *Object // of the objects with hasRefs
+	rPrev    *Object
 	next     *Object
 	prev     *Object
 }
@@ -62,6 +66,13 @@ func (l *objectCalls) remove(c *Call) {
 func (o *Object) dismiss(why Leaving) {
 	for o.parked.head != nil {
 		o.engine.depart(o.parked.head, why)
+	}
+}
+
+// loseHolds ends all holds of an object that nobody can use any more.
+func (o *Object) loseHolds() {
+	for o.held.head != nil {
+		o.held.head.Lose()
 	}
 }
 
@@ -155,7 +166,7 @@ func (o *Object) holdInside(raw wire.Raw) {
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 		if target := e.objects[r.ID]; target != nil {
 			target.hold()
-			o.hasRefs = true
+			o.mayRefer()
 		}
 		return nil
 	})
@@ -174,7 +185,42 @@ func (o *Object) dropInside(raw wire.Raw) {
 // HoldObject keeps another object alive for o, as a Condition does its lock.
 func (o *Object) HoldObject(target *Object) {
 	target.hold()
+	o.mayRefer()
+}
+
+// mayRefer enters o into the list of the objects that collect looks at.
+func (o *Object) mayRefer() {
+	if o.hasRefs {
+		return
+	}
 	o.hasRefs = true
+	e := o.engine
+	if o.rPrev = e.lastRef; o.rPrev == nil {
+		e.firstRef = o
+	} else {
+		o.rPrev.rNext = o
+	}
+	e.lastRef = o
+}
+
+// referNoMore takes o out of that list.
+func (o *Object) referNoMore() {
+	if !o.hasRefs {
+		return
+	}
+	o.hasRefs = false
+	e := o.engine
+	if o.rPrev == nil {
+		e.firstRef = o.rNext
+	} else {
+		o.rPrev.rNext = o.rNext
+	}
+	if o.rNext == nil {
+		e.lastRef = o.rPrev
+	} else {
+		o.rNext.rPrev = o.rPrev
+	}
+	o.rNext, o.rPrev = nil, nil
 }
 
 func (o *Object) hold() { o.holds++ }
@@ -247,6 +293,10 @@ func (e *Engine) destroy(o *Object) {
 			})
 		})
 	}
+	o.referNoMore()
+	for o.held.head != nil {
+		o.held.head.Unlink() // nobody can ask for it any more
+	}
 	if o.Type.Outside {
 		e.fx.Closed = append(e.fx.Closed, o.ID)
 	}
@@ -260,61 +310,4 @@ func (e *Engine) Resolve(r wire.Ref) (*Object, *wire.Error) {
 		return nil, wire.Errorf(wire.CodeUnknownObject, "reference to %s %d: no such object; it was released, or the reference is not this server's", r.TypeID, r.ID)
 	}
 	return o, nil
-}
-
-// collect destroys the objects that no session, name or call reaches: cycles
-// of containers.
-func (e *Engine) collect() {
-	var queue []*Object
-	inside := make(map[*Object]int) // references from other objects' values
-	count := func(o *Object, fn func(target *Object)) {
-		o.State.Each(func(raw wire.Raw) bool {
-			_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
-				if t := e.objects[r.ID]; t != nil {
-					fn(t)
-				}
-				return nil
-			})
-			return true
-		})
-	}
-	for o := e.first; o != nil; o = o.next {
-		o.marked = false
-		if o.hasRefs && o.State != nil {
-			count(o, func(t *Object) { inside[t]++ })
-		}
-	}
-	for o := e.first; o != nil; o = o.next {
-		if o.holds > inside[o] {
-			o.marked = true
-			queue = append(queue, o)
-		}
-	}
-	for len(queue) > 0 {
-		o := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if o.hasRefs && o.State != nil {
-			count(o, func(t *Object) {
-				if !t.marked {
-					t.marked = true
-					queue = append(queue, t)
-				}
-			})
-		}
-	}
-	var next *Object
-	var lost []*Object
-	for o := e.first; o != nil; o = next {
-		next = o.next
-		if !o.marked {
-			lost = append(lost, o)
-		}
-	}
-	// Each of the lost is held by the others alone: let go of all that they
-	// contain, and none is held any more.
-	for _, o := range lost {
-		if e.objects[o.ID] == o {
-			e.destroy(o)
-		}
-	}
 }

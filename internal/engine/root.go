@@ -115,12 +115,31 @@ func (e *Engine) creatable(c *Call, typeid string) (*Type, *wire.Error) {
 		return nil, wire.Errorf(wire.CodeDenied, "creating a %s changes state; key %q may only read", typeid, s.Info.KeyName)
 	case e.config.MaxObjects > 0 && s.objects >= e.config.MaxObjects && !s.Info.Trusted:
 		return nil, wire.Errorf(wire.CodeOverloaded, "this session has created %d objects that still live; the limit is %d", s.objects, e.config.MaxObjects)
-	case e.config.MaxRefs > 0 && len(s.refs) >= e.config.MaxRefs && !s.Info.Trusted:
-		return nil, wire.Errorf(wire.CodeOverloaded, "this session holds %d objects; the limit is %d", len(s.refs), e.config.MaxRefs)
 	case e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes:
 		return nil, wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may be created", e.bytes, e.config.MaxBytes)
 	}
+	if err := e.room(c.Session, 0); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// room checks that the session may hold one more object, unless it holds that
+// one already.
+func (e *Engine) room(s *Session, id uint64) *wire.Error {
+	if _, ok := s.refs[id]; ok || e.config.MaxRefs <= 0 || len(s.refs) < e.config.MaxRefs || s.Info.Trusted {
+		return nil
+	}
+	return wire.Errorf(wire.CodeOverloaded, "this session holds %d objects; the limit is %d", len(s.refs), e.config.MaxRefs)
+}
+
+// giveRef replies with a reference to an object that is there.
+func (e *Engine) giveRef(c *Call, o *Object) {
+	if err := e.room(c.Session, o.ID); err != nil {
+		c.Fail(err)
+		return
+	}
+	c.ReturnBytes(o.AppendRef(nil))
 }
 
 // construct makes an object from the call's remaining arguments and replies
@@ -224,7 +243,7 @@ func (e *Engine) open(c *Call, name, typeid string) {
 		c.Park(&named.waiting)
 		return
 	}
-	c.ReturnBytes(named.AppendRef(nil))
+	e.giveRef(c, named)
 }
 
 // reopenArgs builds the arguments of a call again, for when it is run later.
@@ -266,7 +285,7 @@ func rootLookup(o *Object, c *Call) {
 		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
 		return
 	}
-	c.ReturnBytes(named.AppendRef(nil))
+	o.engine.giveRef(c, named)
 }
 
 func rootAttach(o *Object, c *Call) {
@@ -276,7 +295,7 @@ func rootAttach(o *Object, c *Call) {
 		return
 	}
 	// That it exists was checked when the call arrived.
-	c.ReturnBytes(wire.AppendRef(nil, r.Ref()))
+	o.engine.giveRef(c, o.engine.objects[r.ID])
 }
 
 func rootRemove(o *Object, c *Call) {
@@ -349,8 +368,8 @@ func rootTypes(o *Object, c *Call) {
 	c.ReturnBytes(b)
 }
 
-// maxPage bounds how much one listing returns, and maxScan how many objects it
-// looks at.
+// maxPage bounds how much one listing returns, and maxScan how many ids it
+// tries.
 const (
 	maxPage = 1000
 	maxScan = 20_000
@@ -470,12 +489,22 @@ func rootObjects(o *Object, c *Call) {
 	if !ok {
 		return
 	}
-	from := e.first
-	if at := e.objects[after]; at != nil {
+	var from *Object
+	switch at := e.objects[after]; {
+	case after == 0:
+		from = e.first
+	case at != nil:
 		from = at.next
-	}
-	for from != nil && from.ID <= after {
-		from = from.next
+	default:
+		// The object of the cursor is gone: look for the next id.
+		for n := 0; from == nil && after < e.lastID; n++ {
+			if n == maxScan {
+				c.ReturnBytes(wire.AppendArrayHeader(wire.AppendUint(wire.AppendArrayHeader(nil, 2), after), 0))
+				return
+			}
+			after++
+			from = e.objects[after]
+		}
 	}
 	var rows []byte
 	n, last := 0, uint64(0)

@@ -153,7 +153,7 @@ func (t *Type) method(number uint32, name []byte) *Method {
 		}
 		return nil
 	}
-	if i := int(number - FirstMethod); i < len(t.Methods) {
+	if i := number - FirstMethod; uint64(i) < uint64(len(t.Methods)) {
 		return &t.Methods[i]
 	}
 	return nil

@@ -30,15 +30,25 @@ func (c *Call) Next() *Call { return c.next }
 // queue is the order of the calls in one half of a Waiters.
 type queue struct {
 	head, tail *Call
+	last       *Call // inserted before others: the next is likely to follow it
 	n          int
 }
 
 // insert links c by its place. A new call has the last place; a call of a
-// session that is back has its old one.
+// session that is back has its old one, mostly behind the one inserted before.
 func (q *queue) insert(c *Call) {
 	after := q.tail
-	for after != nil && after.place > c.place {
-		after = after.prev
+	if after != nil && after.place > c.place {
+		if q.last != nil {
+			after = q.last
+		}
+		for after.next != nil && after.next.place < c.place {
+			after = after.next
+		}
+		for after != nil && after.place > c.place {
+			after = after.prev
+		}
+		q.last = c
 	}
 	c.prev = after
 	if after == nil {
@@ -60,6 +70,9 @@ func (q *queue) insert(c *Call) {
 // unlink takes c out of the queue that it is in.
 func (c *Call) unlink() {
 	q := c.queue
+	if q.last == c {
+		q.last = c.prev
+	}
 	if c.prev == nil {
 		q.head = c.next
 	} else {
