@@ -186,12 +186,13 @@ func (c *Call) fail(err error) {
 	}
 }
 
+// label names the method for errors: Queue.get.
 func (c *Call) label() string {
+	if c.target != nil {
+		return c.target.ref.TypeID + "." + c.labelName()
+	}
 	if c.name != "" {
-		if c.target != nil {
-			return c.target.ref.TypeID + "." + c.name
-		}
-		return c.name
+		return c.name // complete: see leaveLocked
 	}
 	return c.method.String()
 }

@@ -46,6 +46,24 @@ func Arg[T any](c *Call, v T) {
 	c.marshal(v)
 }
 
+// ArgKey is Arg for a key of a dict or an element of a set: an array becomes a
+// tuple, and what Python cannot hash is refused.
+func ArgKey[T any](c *Call, v T) {
+	switch any(v).(type) {
+	case string, int, int64, uint64, float64, bool, []byte:
+		Arg(c, v)
+		return
+	}
+	if c.err != nil {
+		return
+	}
+	b, err := wire.MarshalKey(c.args, v)
+	c.args = b
+	if err != nil {
+		c.fail(argError(c, err))
+	}
+}
+
 // marshal appends what Arg has no short way for, and pins the objects that it
 // names.
 func (c *Call) marshal(v any) {
