@@ -1,0 +1,127 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+)
+
+// ObjectInfo is what listings say of an object.
+type ObjectInfo struct {
+	ID       uint64 `msgpack:"id"`
+	Name     string `msgpack:"name"` // "" for an anonymous object
+	TypeID   string `msgpack:"typeid"`
+	Bytes    int64  `msgpack:"bytes"`    // by the server's own count
+	Len      *int64 `msgpack:"len"`      // entries; nil for what has none
+	Sessions int64  `msgpack:"sessions"` // that hold a reference
+	Waiting  int64  `msgpack:"waiting"`  // calls that wait on it, up to 1000
+	Created  int64  `msgpack:"created"`  // nanoseconds since 1970, by the server's clock
+}
+
+// CreatedAt returns Created as a time.
+func (o ObjectInfo) CreatedAt() time.Time { return time.Unix(0, o.Created) }
+
+// SessionInfo is what listings say of a session.
+type SessionInfo struct {
+	ID         uint64 `msgpack:"id"`
+	Program    string `msgpack:"program"`
+	Host       string `msgpack:"host"`
+	PID        int64  `msgpack:"pid"`
+	Remote     string `msgpack:"remote"` // the address it connected from
+	Key        string `msgpack:"key"`    // the name of its key
+	Role       string `msgpack:"role"`
+	Opened     int64  `msgpack:"opened"` // nanoseconds since 1970, by the server's clock
+	Objects    int64  `msgpack:"objects"`
+	References int64  `msgpack:"references"`
+	Parked     int64  `msgpack:"parked"`  // calls that wait
+	Running    int64  `msgpack:"running"` // calls of user methods under way
+	Kept       int64  `msgpack:"kept"`    // replies that were not acknowledged
+	KeptBytes  int64  `msgpack:"kept_bytes"`
+	Connected  bool   `msgpack:"connected"`
+}
+
+// OpenedAt returns Opened as a time.
+func (s SessionInfo) OpenedAt() time.Time { return time.Unix(0, s.Opened) }
+
+// Page is one page of a listing. Next is the cursor of the next page, 0 at the
+// end.
+type Page[T any] struct {
+	Next uint64
+	Rows []T
+}
+
+// listPage is the largest page that servers give.
+const pageRows = 1000
+
+// Names returns the named objects whose names begin with the prefix, in the
+// order of their names.
+func (m *Manager) Names(ctx context.Context, prefix string) ([]ObjectInfo, error) {
+	var all []ObjectInfo
+	after := ""
+	for {
+		rows, err := m.NamesPage(ctx, prefix, after, pageRows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		if len(rows) < pageRows {
+			return all, nil
+		}
+		after = rows[len(rows)-1].Name
+	}
+}
+
+// NamesPage returns up to limit (1 to 1000) named objects whose names begin with
+// the prefix and come after the name after, in the order of their names.
+func (m *Manager) NamesPage(ctx context.Context, prefix, after string, limit int) ([]ObjectInfo, error) {
+	c := m.s.NewServerCall(&client.ServerNames, 3)
+	client.Arg(c, prefix)
+	client.Arg(c, after)
+	client.Arg(c, limit)
+	return client.Invoke[[]ObjectInfo](ctx, c)
+}
+
+// Objects returns up to limit (1 to 1000) objects, named and anonymous, that
+// were created after the one with the id after, in the order of their creation.
+// It needs the role admin.
+func (m *Manager) Objects(ctx context.Context, after uint64, limit int) (Page[ObjectInfo], error) {
+	return listing[ObjectInfo](ctx, m, &client.ServerObjects, after, limit)
+}
+
+// Sessions returns up to limit (1 to 1000) sessions that were opened after the
+// one with the id after, in that order. It needs the role admin.
+func (m *Manager) Sessions(ctx context.Context, after uint64, limit int) (Page[SessionInfo], error) {
+	return listing[SessionInfo](ctx, m, &client.ServerSessions, after, limit)
+}
+
+func listing[T any](ctx context.Context, m *Manager, method *client.Method, after uint64, limit int) (Page[T], error) {
+	c := m.s.NewServerCall(method, 2)
+	client.Arg(c, after)
+	client.Arg(c, limit)
+	return client.Invoke[Page[T]](ctx, c)
+}
+
+// Info returns what the server says of itself: versions, addresses, counts of
+// objects and sessions, memory.
+func (m *Manager) Info(ctx context.Context) (map[string]any, error) {
+	return client.Invoke[map[string]any](ctx, m.s.NewServerCall(&client.ServerInfo, 0))
+}
+
+// Kick ends another session, with all that it holds. It needs the role admin.
+func (m *Manager) Kick(ctx context.Context, session uint64) error {
+	c := m.s.NewServerCall(&client.ServerKick, 1)
+	client.Arg(c, session)
+	return client.Exec(ctx, c)
+}
+
+// Collect has the server look for cycles of containers that nothing else refers
+// to, and returns how many objects went. It needs the role admin.
+func (m *Manager) Collect(ctx context.Context) (int, error) {
+	return client.Invoke[int](ctx, m.s.NewServerCall(&client.ServerCollect, 0))
+}
+
+// Shutdown ends the server in good order. It needs the role admin.
+func (m *Manager) Shutdown(ctx context.Context) error {
+	return client.Exec(ctx, m.s.NewServerCall(&client.ServerShutdown, 0))
+}

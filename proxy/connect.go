@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/internal/client"
+)
+
+// Config configures Connect. AuthKey is required; the zero value of all else
+// works.
+type Config struct {
+	// AuthKey is what this program and the server both hold: an auth.Key or an
+	// auth.Passphrase.
+	AuthKey auth.Credential
+
+	// KeyName says which of the server's keys it is. "" is the default one.
+	KeyName string
+
+	// Lease is how long the server keeps the session, with all that it holds,
+	// while the connection is broken. 0 leaves it to the server, which also
+	// bounds it; servers give 15 s unless told otherwise.
+	Lease time.Duration
+
+	// Logger hears of lost connections and, at debug level, of every call. Nil
+	// is silent.
+	Logger *slog.Logger
+
+	// OnExpired is called once, on a goroutine of its own, when the Manager is
+	// over without Close: its lease has run out, the server was restarted, or
+	// an administrator ended it. Every call fails from then on.
+	OnExpired func(error)
+
+	// TLS is for those who run a PKI; see connection.StreamConfig. With nil the
+	// server needs no certificate that anybody signed: the authkey proves both
+	// sides, for this very connection.
+	TLS *tls.Config
+
+	// Program names this client in the server's listings. "" is the name of
+	// the executable.
+	Program string
+
+	// MaxMessage bounds one answer, in bytes. 0 means 256 MiB.
+	MaxMessage int
+
+	// DialTimeout bounds one attempt to connect, handshakes included. 0 means
+	// 10 s.
+	DialTimeout time.Duration
+}
+
+// Connect connects to a manager server and opens a session:
+//
+//	tcp://host:port         TLS 1.3 over TCP
+//	tcp+plain://host:port   TCP without encryption
+//	unix:///path            a unix socket
+//	pipe://name             a server in this process
+//
+// The context bounds the time until the session is open, and nothing after it.
+// Errors match ErrAuthentication if client and server do not hold the same key.
+func Connect(ctx context.Context, addr string, config Config) (*Manager, error) {
+	a, err := connection.ParseAddress(addr)
+	if err != nil {
+		return nil, err
+	}
+	if config.AuthKey == nil {
+		return nil, errors.New("proxy: Config.AuthKey is missing: it must be an auth.Key or an auth.Passphrase")
+	}
+	s, err := client.Open(ctx, client.Config{
+		Dial:    config.dialer(a),
+		Address: a.String(), Lease: config.Lease, Logger: config.Logger, OnExpired: config.OnExpired,
+		Program: config.Program, MaxMessage: config.MaxMessage, DialTimeout: config.DialTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return &Manager{s}, nil
+}
+
+// dialer makes authenticated connections to the address.
+func (c *Config) dialer(a connection.Address) client.Dialer {
+	cfg := *c
+	return func(ctx context.Context) (net.Conn, auth.Session, error) {
+		stream, err := connection.DialStream(ctx, a, connection.StreamConfig{TLS: cfg.TLS})
+		if err != nil {
+			return nil, auth.Session{}, err
+		}
+		who, err := auth.Client(ctx, stream.Conn, auth.ClientConfig{KeyName: cfg.KeyName, Credential: cfg.AuthKey, Channel: stream.Channel})
+		if err != nil {
+			stream.Close()
+			return nil, auth.Session{}, err
+		}
+		return stream.Conn, who, nil
+	}
+}

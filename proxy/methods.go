@@ -1,0 +1,155 @@
+package proxy
+
+import "github.com/syncmanager/syncmanager/internal/client"
+
+// The methods of the built-in types, with their numbers: 16 and the place in
+// the type's table in the server. docs/protocol.md lists them; a test compares
+// them with the server's own.
+
+const (
+	reads = client.Reads
+	parks = client.Parks
+)
+
+var (
+	dictGet              = client.Method{Name: "get", Number: 16, Flags: reads}
+	dictGetitem          = client.Method{Name: "getitem", Number: 17, Flags: reads}
+	dictSet              = client.Method{Name: "set", Number: 18}
+	dictDelete           = client.Method{Name: "delete", Number: 19}
+	dictContains         = client.Method{Name: "contains", Number: 20, Flags: reads}
+	dictLen              = client.Method{Name: "len", Number: 21, Flags: reads}
+	dictKeys             = client.Method{Name: "keys", Number: 22, Flags: reads}
+	dictValues           = client.Method{Name: "values", Number: 23, Flags: reads}
+	dictItems            = client.Method{Name: "items", Number: 24, Flags: reads}
+	dictPop              = client.Method{Name: "pop", Number: 25}
+	dictPopitem          = client.Method{Name: "popitem", Number: 26}
+	dictSetdefault       = client.Method{Name: "setdefault", Number: 27}
+	dictUpdate           = client.Method{Name: "update", Number: 28}
+	dictClear            = client.Method{Name: "clear", Number: 29}
+	dictCopy             = client.Method{Name: "copy", Number: 30, Flags: reads}
+	dictMerge            = client.Method{Name: "merge", Number: 31, Flags: reads}
+	dictAdd              = client.Method{Name: "add", Number: 32}
+	dictSwap             = client.Method{Name: "swap", Number: 33}
+	dictCompareAndSwap   = client.Method{Name: "compare_and_swap", Number: 34}
+	dictCompareAndDelete = client.Method{Name: "compare_and_delete", Number: 35}
+	dictGetMany          = client.Method{Name: "get_many", Number: 36, Flags: reads}
+	dictSetMany          = client.Method{Name: "set_many", Number: 37}
+	dictDeleteMany       = client.Method{Name: "delete_many", Number: 38}
+	dictScan             = client.Method{Name: "scan", Number: 39, Flags: reads}
+)
+
+var (
+	listGetitem  = client.Method{Name: "getitem", Number: 16, Flags: reads}
+	listSetitem  = client.Method{Name: "setitem", Number: 17}
+	listDelitem  = client.Method{Name: "delitem", Number: 18}
+	listGetslice = client.Method{Name: "getslice", Number: 19, Flags: reads}
+	listSetslice = client.Method{Name: "setslice", Number: 20}
+	listDelslice = client.Method{Name: "delslice", Number: 21}
+	listAppend   = client.Method{Name: "append", Number: 22}
+	listExtend   = client.Method{Name: "extend", Number: 23}
+	listInsert   = client.Method{Name: "insert", Number: 24}
+	listPop      = client.Method{Name: "pop", Number: 25}
+	listRemove   = client.Method{Name: "remove", Number: 26}
+	listIndex    = client.Method{Name: "index", Number: 27, Flags: reads}
+	listCount    = client.Method{Name: "count", Number: 28, Flags: reads}
+	listContains = client.Method{Name: "contains", Number: 29, Flags: reads}
+	listReverse  = client.Method{Name: "reverse", Number: 30}
+	listSort     = client.Method{Name: "sort", Number: 31}
+	listConcat   = client.Method{Name: "concat", Number: 32, Flags: reads}
+	listRepeat   = client.Method{Name: "repeat", Number: 33, Flags: reads}
+	listIadd     = client.Method{Name: "iadd", Number: 34}
+	listImul     = client.Method{Name: "imul", Number: 35}
+	listLen      = client.Method{Name: "len", Number: 36, Flags: reads}
+	listClear    = client.Method{Name: "clear", Number: 37}
+	listCopy     = client.Method{Name: "copy", Number: 38, Flags: reads}
+	listPage     = client.Method{Name: "page", Number: 39, Flags: reads}
+)
+
+var (
+	setAdd                       = client.Method{Name: "add", Number: 16}
+	setDiscard                   = client.Method{Name: "discard", Number: 17}
+	setRemove                    = client.Method{Name: "remove", Number: 18}
+	setPop                       = client.Method{Name: "pop", Number: 19}
+	setContains                  = client.Method{Name: "contains", Number: 20, Flags: reads}
+	setLen                       = client.Method{Name: "len", Number: 21, Flags: reads}
+	setUnion                     = client.Method{Name: "union", Number: 22, Flags: reads}
+	setIntersection              = client.Method{Name: "intersection", Number: 23, Flags: reads}
+	setDifference                = client.Method{Name: "difference", Number: 24, Flags: reads}
+	setSymmetricDifference       = client.Method{Name: "symmetric_difference", Number: 25, Flags: reads}
+	setUpdate                    = client.Method{Name: "update", Number: 26}
+	setIntersectionUpdate        = client.Method{Name: "intersection_update", Number: 27}
+	setDifferenceUpdate          = client.Method{Name: "difference_update", Number: 28}
+	setSymmetricDifferenceUpdate = client.Method{Name: "symmetric_difference_update", Number: 29}
+	setIssubset                  = client.Method{Name: "issubset", Number: 30, Flags: reads}
+	setIssuperset                = client.Method{Name: "issuperset", Number: 31, Flags: reads}
+	setIsdisjoint                = client.Method{Name: "isdisjoint", Number: 32, Flags: reads}
+	setEqual                     = client.Method{Name: "equal", Number: 33, Flags: reads}
+	setClear                     = client.Method{Name: "clear", Number: 34}
+	setCopy                      = client.Method{Name: "copy", Number: 35, Flags: reads}
+	setScan                      = client.Method{Name: "scan", Number: 36, Flags: reads}
+)
+
+var (
+	queuePut        = client.Method{Name: "put", Number: 16, Flags: parks}
+	queueGet        = client.Method{Name: "get", Number: 17, Flags: parks}
+	queuePutNowait  = client.Method{Name: "put_nowait", Number: 18}
+	queueGetNowait  = client.Method{Name: "get_nowait", Number: 19}
+	queueQsize      = client.Method{Name: "qsize", Number: 20, Flags: reads}
+	queueEmpty      = client.Method{Name: "empty", Number: 21, Flags: reads}
+	queueFull       = client.Method{Name: "full", Number: 22, Flags: reads}
+	queueTaskDone   = client.Method{Name: "task_done", Number: 23}
+	queueJoin       = client.Method{Name: "join", Number: 24, Flags: reads | parks}
+	queueShutdown   = client.Method{Name: "shutdown", Number: 25}
+	queuePutMany    = client.Method{Name: "put_many", Number: 26, Flags: parks}
+	queueGetMany    = client.Method{Name: "get_many", Number: 27, Flags: parks}
+	queuePeek       = client.Method{Name: "peek", Number: 28, Flags: reads}
+	queuePurge      = client.Method{Name: "purge", Number: 29}
+	queueMaxsize    = client.Method{Name: "maxsize", Number: 30, Flags: reads}
+	queueUnfinished = client.Method{Name: "unfinished", Number: 31, Flags: reads}
+)
+
+var (
+	priorityQueuePutPriority = client.Method{Name: "put_priority", Number: 32, Flags: parks}
+	priorityQueueGetPriority = client.Method{Name: "get_priority", Number: 33, Flags: parks}
+)
+
+var (
+	simpleQueuePut       = client.Method{Name: "put", Number: 16, Flags: parks}
+	simpleQueueGet       = client.Method{Name: "get", Number: 17, Flags: parks}
+	simpleQueuePutNowait = client.Method{Name: "put_nowait", Number: 18}
+	simpleQueueGetNowait = client.Method{Name: "get_nowait", Number: 19}
+	simpleQueueQsize     = client.Method{Name: "qsize", Number: 20, Flags: reads}
+	simpleQueueEmpty     = client.Method{Name: "empty", Number: 21, Flags: reads}
+)
+
+var (
+	eventSet   = client.Method{Name: "set", Number: 16}
+	eventClear = client.Method{Name: "clear", Number: 17}
+	eventIsSet = client.Method{Name: "is_set", Number: 18, Flags: reads}
+	eventWait  = client.Method{Name: "wait", Number: 19, Flags: reads | parks}
+)
+
+var (
+	namespaceGetattr = client.Method{Name: "getattr", Number: 16, Flags: reads}
+	namespaceSetattr = client.Method{Name: "setattr", Number: 17}
+	namespaceDelattr = client.Method{Name: "delattr", Number: 18}
+	namespaceList    = client.Method{Name: "list", Number: 19, Flags: reads}
+)
+
+var (
+	valueGet            = client.Method{Name: "get", Number: 16, Flags: reads}
+	valueSet            = client.Method{Name: "set", Number: 17}
+	valueAdd            = client.Method{Name: "add", Number: 18}
+	valueCompareAndSwap = client.Method{Name: "compare_and_swap", Number: 19}
+	valueTypecode       = client.Method{Name: "typecode", Number: 20, Flags: reads}
+)
+
+var (
+	arrayGetitem  = client.Method{Name: "getitem", Number: 16, Flags: reads}
+	arraySetitem  = client.Method{Name: "setitem", Number: 17}
+	arrayGetslice = client.Method{Name: "getslice", Number: 18, Flags: reads}
+	arraySetslice = client.Method{Name: "setslice", Number: 19}
+	arrayLen      = client.Method{Name: "len", Number: 20, Flags: reads}
+	arrayTolist   = client.Method{Name: "tolist", Number: 21, Flags: reads}
+	arrayTypecode = client.Method{Name: "typecode", Number: 22, Flags: reads}
+)

@@ -1,0 +1,330 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Typeids of the queues.
+const (
+	queueType         = "Queue"
+	joinableQueueType = "JoinableQueue"
+	lifoQueueType     = "LifoQueue"
+	priorityQueueType = "PriorityQueue"
+	simpleQueueType   = "SimpleQueue"
+)
+
+// Queue is a proxy of a shared queue: what was put first is got first. All
+// methods are safe for concurrent use, and callers that wait are served in the
+// order in which they came.
+//
+// An item is in one place at any time. One whose receiver dies before its
+// program has it returns to the queue, to its old place; Delivery says that it
+// comes for the second time.
+type Queue[T any] struct{ tasks[T] }
+
+// JoinableQueue is a proxy of a JoinableQueue. It is a Queue under the name that
+// Python's multiprocessing has for it.
+type JoinableQueue[T any] struct{ tasks[T] }
+
+// LifoQueue is a proxy of a queue in which what was put last is got first.
+type LifoQueue[T any] struct{ tasks[T] }
+
+// NewQueue makes a queue without a name. It takes maxsize items, or any number
+// if maxsize is left out or 0.
+func NewQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*Queue[T], error) {
+	return create[Queue[T]](ctx, m, queueType, boxed(maxsize)...)
+}
+
+// OpenQueue opens the queue of that name, and makes one of that maxsize if
+// there is none.
+func OpenQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*Queue[T], error) {
+	return open[Queue[T]](ctx, m, name, queueType, boxed(maxsize)...)
+}
+
+// AttachQueue returns the queue that the token names.
+func AttachQueue[T any](ctx context.Context, m *Manager, token string) (*Queue[T], error) {
+	return attach[Queue[T]](ctx, m, token)
+}
+
+func (q *Queue[T]) from(r Ref) error { return q.adopt(r, queueType) }
+
+// UnmarshalWire decodes a reference to a queue.
+func (q *Queue[T]) UnmarshalWire(v []byte, ctx any) error { return q.decode(v, ctx, queueType) }
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (q *Queue[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, q) }
+
+// NewJoinableQueue is NewQueue for a JoinableQueue.
+func NewJoinableQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*JoinableQueue[T], error) {
+	return create[JoinableQueue[T]](ctx, m, joinableQueueType, boxed(maxsize)...)
+}
+
+// OpenJoinableQueue is OpenQueue for a JoinableQueue.
+func OpenJoinableQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*JoinableQueue[T], error) {
+	return open[JoinableQueue[T]](ctx, m, name, joinableQueueType, boxed(maxsize)...)
+}
+
+// AttachJoinableQueue returns the queue that the token names.
+func AttachJoinableQueue[T any](ctx context.Context, m *Manager, token string) (*JoinableQueue[T], error) {
+	return attach[JoinableQueue[T]](ctx, m, token)
+}
+
+func (q *JoinableQueue[T]) from(r Ref) error { return q.adopt(r, joinableQueueType) }
+
+// UnmarshalWire decodes a reference to a JoinableQueue.
+func (q *JoinableQueue[T]) UnmarshalWire(v []byte, ctx any) error {
+	return q.decode(v, ctx, joinableQueueType)
+}
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (q *JoinableQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
+	return client.DecodeMsgpack(dec, q)
+}
+
+// NewLifoQueue is NewQueue for a LifoQueue.
+func NewLifoQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*LifoQueue[T], error) {
+	return create[LifoQueue[T]](ctx, m, lifoQueueType, boxed(maxsize)...)
+}
+
+// OpenLifoQueue is OpenQueue for a LifoQueue.
+func OpenLifoQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*LifoQueue[T], error) {
+	return open[LifoQueue[T]](ctx, m, name, lifoQueueType, boxed(maxsize)...)
+}
+
+// AttachLifoQueue returns the queue that the token names.
+func AttachLifoQueue[T any](ctx context.Context, m *Manager, token string) (*LifoQueue[T], error) {
+	return attach[LifoQueue[T]](ctx, m, token)
+}
+
+func (q *LifoQueue[T]) from(r Ref) error { return q.adopt(r, lifoQueueType) }
+
+// UnmarshalWire decodes a reference to a LifoQueue.
+func (q *LifoQueue[T]) UnmarshalWire(v []byte, ctx any) error { return q.decode(v, ctx, lifoQueueType) }
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (q *LifoQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
+	return client.DecodeMsgpack(dec, q)
+}
+
+func boxed(ints []int) []any {
+	args := make([]any, len(ints))
+	for i, n := range ints {
+		args[i] = n
+	}
+	return args
+}
+
+// tasks is what Queue, JoinableQueue and LifoQueue have in common, and
+// PriorityQueue but for putting.
+type tasks[T any] struct{ object }
+
+func (q *tasks[T]) put(ctx context.Context, item T, w wait) error {
+	c := q.begin(ctx, &queuePut, 1)
+	w.apply(c)
+	client.Arg(c, item)
+	return client.Exec(ctx, c)
+}
+
+// Put adds the item, after it has waited for room as long as it takes or until
+// the context ends. ErrShutDown once the queue is shut down.
+func (q *tasks[T]) Put(ctx context.Context, item T) error { return q.put(ctx, item, forever) }
+
+// PutTimeout is Put that waits for room that long at most, and returns ErrFull
+// then.
+func (q *tasks[T]) PutTimeout(ctx context.Context, item T, d time.Duration) error {
+	return q.put(ctx, item, within(d))
+}
+
+// TryPut is Put that does not wait: ErrFull if there is no room.
+func (q *tasks[T]) TryPut(ctx context.Context, item T) error { return q.put(ctx, item, noWait) }
+
+// PutMany adds the items in their order: at once if there is room for all of
+// them, or else one by one as room comes. When it fails half-way, the error says
+// how many were put.
+func (q *tasks[T]) PutMany(ctx context.Context, items ...T) error {
+	c := q.begin(ctx, &queuePutMany, 1)
+	argSlice(c, items)
+	return client.Exec(ctx, c)
+}
+
+// PutManyTimeout is PutMany that waits for room that long at most, and returns
+// ErrFull then. With 0 all items are put, or none.
+func (q *tasks[T]) PutManyTimeout(ctx context.Context, d time.Duration, items ...T) error {
+	c := q.begin(ctx, &queuePutMany, 1)
+	c.Timeout(d)
+	argSlice(c, items)
+	return client.Exec(ctx, c)
+}
+
+func (o object) get(ctx context.Context, m *client.Method, w wait) *client.Call {
+	c := o.begin(ctx, m, 0)
+	w.apply(c)
+	return c
+}
+
+// Get removes the next item and returns it, after it has waited for one as long
+// as it takes or until the context ends. ErrShutDown once the queue is shut down
+// and empty.
+//
+// An item that does not fit into T is an error that matches ErrType, and goes
+// back to the queue.
+func (q *tasks[T]) Get(ctx context.Context) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, forever))
+}
+
+// GetTimeout is Get that waits that long at most, and returns ErrEmpty then.
+func (q *tasks[T]) GetTimeout(ctx context.Context, d time.Duration) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, within(d)))
+}
+
+// TryGet is Get that does not wait: ErrEmpty if there is no item.
+func (q *tasks[T]) TryGet(ctx context.Context) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, noWait))
+}
+
+// GetMany waits for an item as Get does, and returns up to n of those that are
+// there then: one at least.
+func (q *tasks[T]) GetMany(ctx context.Context, n int) ([]T, error) {
+	return call1[[]T](ctx, q.object, &queueGetMany, n)
+}
+
+// GetManyTimeout is GetMany that waits that long at most, and returns ErrEmpty
+// then.
+func (q *tasks[T]) GetManyTimeout(ctx context.Context, n int, d time.Duration) ([]T, error) {
+	c := q.begin(ctx, &queueGetMany, 1)
+	c.Timeout(d)
+	client.Arg(c, n)
+	return client.Invoke[[]T](ctx, c)
+}
+
+// Delivery is an item whose receipt is still to be confirmed. Until Ack, it goes
+// back to the queue if the Manager is closed or its program dies.
+type Delivery[T any] struct {
+	Value T
+	// Redelivered tells that the item was delivered before, to somebody who
+	// died or gave it back.
+	Redelivered bool
+
+	ack, nack func()
+}
+
+// Ack confirms the receipt. It does not block; the first call of Ack or Nack
+// counts.
+func (d *Delivery[T]) Ack() { d.ack() }
+
+// Nack gives the item back to the queue, to its old place. It does not block.
+// References in the item must not be used any more.
+func (d *Delivery[T]) Nack() { d.nack() }
+
+// Receive is Get with a receipt that the caller confirms: an item is only gone
+// from the queue for good when Ack was called.
+func (q *tasks[T]) Receive(ctx context.Context) (*Delivery[T], error) {
+	return receive[T](ctx, q.get(ctx, &queueGet, forever))
+}
+
+// ReceiveTimeout is Receive that waits that long at most, and returns ErrEmpty
+// then. With 0 it does not wait.
+func (q *tasks[T]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
+	return receive[T](ctx, q.get(ctx, &queueGet, within(d)))
+}
+
+func receive[T any](ctx context.Context, c *client.Call) (*Delivery[T], error) {
+	if err := c.Do(ctx); err != nil {
+		return nil, err
+	}
+	d := &Delivery[T]{Redelivered: c.Redelivered()}
+	var err error
+	if d.Value, err = client.Decode[T](c); err != nil {
+		return nil, err
+	}
+	d.ack, d.nack = c.Keep()
+	return d, nil
+}
+
+// All gets item after item, as Get does, until the queue is shut down and empty
+// or the context ends. The function says, after the loop, how it ended; it is
+// nil when the queue was shut down.
+func (q *tasks[T]) All(ctx context.Context) (iter.Seq[T], func() error) {
+	var err error
+	return func(yield func(T) bool) {
+		for {
+			var item T
+			if item, err = q.Get(ctx); err != nil {
+				if errors.Is(err, wire.ErrShutDown) {
+					err = nil
+				}
+				return
+			}
+			if !yield(item) {
+				return
+			}
+		}
+	}, func() error { return err }
+}
+
+// Peek returns the item that the next Get would return, and leaves it. ErrEmpty
+// if there is none.
+func (q *tasks[T]) Peek(ctx context.Context) (T, error) {
+	return call0[T](ctx, q.object, &queuePeek)
+}
+
+// QSize returns the number of items.
+func (q *tasks[T]) QSize(ctx context.Context) (int, error) {
+	return call0[int](ctx, q.object, &queueQsize)
+}
+
+// Empty reports whether there is no item. Somebody may put one at any time.
+func (q *tasks[T]) Empty(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, q.object, &queueEmpty)
+}
+
+// Full reports whether there is no room. Somebody may get an item at any time.
+func (q *tasks[T]) Full(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, q.object, &queueFull)
+}
+
+// MaxSize returns how many items the queue takes, 0 for any number.
+func (q *tasks[T]) MaxSize(ctx context.Context) (int, error) {
+	return call0[int](ctx, q.object, &queueMaxsize)
+}
+
+// TaskDone says that the work on one item that was got is done. ErrValue if it
+// is called more often than items were put.
+func (q *tasks[T]) TaskDone(ctx context.Context) error { return exec0(ctx, q.object, &queueTaskDone) }
+
+// Unfinished returns how many items were put for which TaskDone was not called.
+func (q *tasks[T]) Unfinished(ctx context.Context) (int, error) {
+	return call0[int](ctx, q.object, &queueUnfinished)
+}
+
+// Join waits until TaskDone was called for every item that was put.
+func (q *tasks[T]) Join(ctx context.Context) error { return exec0(ctx, q.object, &queueJoin) }
+
+// JoinTimeout is Join that waits that long at most, and returns ErrTimeout then.
+func (q *tasks[T]) JoinTimeout(ctx context.Context, d time.Duration) error {
+	return client.Exec(ctx, q.get(ctx, &queueJoin, within(d)))
+}
+
+// Shutdown ends the queue: Put fails with ErrShutDown from now on, and Get does
+// once the last item is gone. With immediate, the items that are there are
+// dropped, and Get fails at once.
+func (q *tasks[T]) Shutdown(ctx context.Context, immediate bool) error {
+	return exec1(ctx, q.object, &queueShutdown, immediate)
+}
+
+// Purge drops all items, counts them as done, and returns how many they were.
+func (q *tasks[T]) Purge(ctx context.Context) (int, error) {
+	return call0[int](ctx, q.object, &queuePurge)
+}
+
+// Copy returns the items in the order in which Get would return them, and leaves
+// them.
+func (q *tasks[T]) Copy(ctx context.Context) ([]T, error) { return ValueOf[[]T](ctx, q) }

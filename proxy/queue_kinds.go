@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+)
+
+// PriorityQueue is a proxy of a queue from which the item with the least
+// priority is got first, as Python compares priorities; of equal ones, what was
+// put first. A priority that cannot be compared with those that are there is
+// ErrType, and the item is not put.
+type PriorityQueue[P, T any] struct{ tasks[T] }
+
+// Prioritized is an item with its priority.
+type Prioritized[P, T any] struct {
+	Priority P
+	Value    T
+}
+
+// NewPriorityQueue makes a queue without a name. It takes maxsize items, or any
+// number if maxsize is left out or 0.
+func NewPriorityQueue[P, T any](ctx context.Context, m *Manager, maxsize ...int) (*PriorityQueue[P, T], error) {
+	return create[PriorityQueue[P, T]](ctx, m, priorityQueueType, boxed(maxsize)...)
+}
+
+// OpenPriorityQueue opens the queue of that name, and makes one of that maxsize
+// if there is none.
+func OpenPriorityQueue[P, T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*PriorityQueue[P, T], error) {
+	return open[PriorityQueue[P, T]](ctx, m, name, priorityQueueType, boxed(maxsize)...)
+}
+
+// AttachPriorityQueue returns the queue that the token names.
+func AttachPriorityQueue[P, T any](ctx context.Context, m *Manager, token string) (*PriorityQueue[P, T], error) {
+	return attach[PriorityQueue[P, T]](ctx, m, token)
+}
+
+func (q *PriorityQueue[P, T]) from(r Ref) error { return q.adopt(r, priorityQueueType) }
+
+// UnmarshalWire decodes a reference to a PriorityQueue.
+func (q *PriorityQueue[P, T]) UnmarshalWire(v []byte, ctx any) error {
+	return q.decode(v, ctx, priorityQueueType)
+}
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (q *PriorityQueue[P, T]) DecodeMsgpack(dec *msgpack.Decoder) error {
+	return client.DecodeMsgpack(dec, q)
+}
+
+func (q *PriorityQueue[P, T]) putPriority(ctx context.Context, priority P, item T, w wait) error {
+	c := q.begin(ctx, &priorityQueuePutPriority, 2)
+	w.apply(c)
+	client.Arg(c, priority)
+	client.Arg(c, item)
+	return client.Exec(ctx, c)
+}
+
+// Put adds the item, after it has waited for room as long as it takes or until
+// the context ends. ErrShutDown once the queue is shut down.
+func (q *PriorityQueue[P, T]) Put(ctx context.Context, priority P, item T) error {
+	return q.putPriority(ctx, priority, item, forever)
+}
+
+// PutTimeout is Put that waits for room that long at most, and returns ErrFull
+// then.
+func (q *PriorityQueue[P, T]) PutTimeout(ctx context.Context, priority P, item T, d time.Duration) error {
+	return q.putPriority(ctx, priority, item, within(d))
+}
+
+// TryPut is Put that does not wait: ErrFull if there is no room.
+func (q *PriorityQueue[P, T]) TryPut(ctx context.Context, priority P, item T) error {
+	return q.putPriority(ctx, priority, item, noWait)
+}
+
+// PutItem adds an item that is its own priority, as Python programs do.
+func (q *PriorityQueue[P, T]) PutItem(ctx context.Context, item T) error {
+	return q.put(ctx, item, forever)
+}
+
+// PutMany adds items that are their own priorities, as tasks of other queues.
+func (q *PriorityQueue[P, T]) PutMany(ctx context.Context, items ...T) error {
+	return q.tasks.PutMany(ctx, items...)
+}
+
+// GetPriority is Get that returns the item's priority as well. That of an item
+// which was put without one is the item itself.
+func (q *PriorityQueue[P, T]) GetPriority(ctx context.Context) (Prioritized[P, T], error) {
+	return client.Invoke[Prioritized[P, T]](ctx, q.get(ctx, &priorityQueueGetPriority, forever))
+}
+
+// GetPriorityTimeout is GetPriority that waits that long at most, and returns
+// ErrEmpty then. With 0 it does not wait.
+func (q *PriorityQueue[P, T]) GetPriorityTimeout(ctx context.Context, d time.Duration) (Prioritized[P, T], error) {
+	return client.Invoke[Prioritized[P, T]](ctx, q.get(ctx, &priorityQueueGetPriority, within(d)))
+}
+
+// SimpleQueue is a proxy of a queue without bound, tasks or end.
+type SimpleQueue[T any] struct{ object }
+
+// NewSimpleQueue makes a queue without a name.
+func NewSimpleQueue[T any](ctx context.Context, m *Manager) (*SimpleQueue[T], error) {
+	return create[SimpleQueue[T]](ctx, m, simpleQueueType)
+}
+
+// OpenSimpleQueue opens the queue of that name, and makes one if there is none.
+func OpenSimpleQueue[T any](ctx context.Context, m *Manager, name string) (*SimpleQueue[T], error) {
+	return open[SimpleQueue[T]](ctx, m, name, simpleQueueType)
+}
+
+// AttachSimpleQueue returns the queue that the token names.
+func AttachSimpleQueue[T any](ctx context.Context, m *Manager, token string) (*SimpleQueue[T], error) {
+	return attach[SimpleQueue[T]](ctx, m, token)
+}
+
+func (q *SimpleQueue[T]) from(r Ref) error { return q.adopt(r, simpleQueueType) }
+
+// UnmarshalWire decodes a reference to a SimpleQueue.
+func (q *SimpleQueue[T]) UnmarshalWire(v []byte, ctx any) error {
+	return q.decode(v, ctx, simpleQueueType)
+}
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (q *SimpleQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
+	return client.DecodeMsgpack(dec, q)
+}
+
+// Put adds the item. It never waits for room.
+func (q *SimpleQueue[T]) Put(ctx context.Context, item T) error {
+	return exec1(ctx, q.object, &simpleQueuePut, item)
+}
+
+// Get removes the next item and returns it, after it has waited for one as long
+// as it takes or until the context ends.
+func (q *SimpleQueue[T]) Get(ctx context.Context) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, forever))
+}
+
+// GetTimeout is Get that waits that long at most, and returns ErrEmpty then.
+func (q *SimpleQueue[T]) GetTimeout(ctx context.Context, d time.Duration) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, within(d)))
+}
+
+// TryGet is Get that does not wait: ErrEmpty if there is no item.
+func (q *SimpleQueue[T]) TryGet(ctx context.Context) (T, error) {
+	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, noWait))
+}
+
+// Receive is Get with a receipt that the caller confirms; see Queue.Receive.
+func (q *SimpleQueue[T]) Receive(ctx context.Context) (*Delivery[T], error) {
+	return receive[T](ctx, q.get(ctx, &simpleQueueGet, forever))
+}
+
+// QSize returns the number of items.
+func (q *SimpleQueue[T]) QSize(ctx context.Context) (int, error) {
+	return call0[int](ctx, q.object, &simpleQueueQsize)
+}
+
+// Empty reports whether there is no item.
+func (q *SimpleQueue[T]) Empty(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, q.object, &simpleQueueEmpty)
+}
