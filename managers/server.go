@@ -147,6 +147,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		defer s.running.Done()
 		s.stall.watch(s.context.Done())
 	}()
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		s.collect()
+	}()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		s.running.Add(1)
@@ -166,6 +171,23 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.Shutdown(context.WithoutCancel(ctx))
 	return ErrServerClosed
+}
+
+// collectEvery is how often containers that hold nothing but each other are
+// looked for.
+const collectEvery = time.Minute
+
+func (s *Server) collect() {
+	t := time.NewTicker(collectEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.context.Done():
+			return
+		case <-t.C:
+			_ = s.core.apply(&engine.Command{Op: engine.OpCollect})
+		}
+	}
 }
 
 // accept takes connections until the listener is closed.

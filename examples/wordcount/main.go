@@ -140,7 +140,7 @@ func produce(ctx context.Context, m *proxy.Manager, files []string) error {
 	if err := report(ctx, m, "producer: %d lines of %d files", n, len(files)); err != nil {
 		return err
 	}
-	return lines.Shutdown(ctx) // workers get what is left, and then ErrShutDown
+	return lines.Shutdown(ctx, false) // workers get what is left, and then ErrShutDown
 }
 
 // work counts the words of the lines that this worker gets.
