@@ -22,5 +22,7 @@ func Types() []*engine.Type {
 		lifoQueueType(),
 		priorityQueueType(),
 		simpleQueueType(),
+		lockType(),
+		rlockType(),
 	}
 }

@@ -294,13 +294,13 @@ func TestQueueOrders(t *testing.T) {
 
 	// Tuples are compared as far as they must be.
 	tq := a.create("PriorityQueue")
-	for i := range 600 {
+	for i := range 602 {
 		a.ok(tq, "put", vtuple{i % 7, i})
 	}
 	a.want("error type: '<' not supported between instances of 'str' and 'int'", tq, "put", vtuple{3, "x"})
 	a.ok(tq, "put", vtuple{-1, "x"})
 	a.want("(-1, 'x')", tq, "get")
-	for i := range 600 {
+	for i := range 602 {
 		if i%86 == 0 && i/86 < 7 {
 			a.want(fmt.Sprintf("(%d, %d)", i/86, i/86), tq, "peek")
 		}
