@@ -181,6 +181,7 @@ func (e *Engine) unmake(o *Object) {
 		at, _ := slices.BinarySearch(e.names, o.Name)
 		e.names = slices.Delete(e.names, at, at+1)
 		delete(e.named, o.Name)
+		o.removed = true // somebody may have looked it up meanwhile
 		e.letGo(o)
 	}
 	e.letGo(o)
