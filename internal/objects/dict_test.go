@@ -161,7 +161,7 @@ func TestDictScan(t *testing.T) {
 
 // TestDictScanWhileChanging scans with random changes between the pages.
 func TestDictScanWhileChanging(t *testing.T) {
-	for trial := range 20 {
+	for trial := range 6 {
 		r := rand.New(rand.NewPCG(uint64(trial), 1))
 		w := newWorld(t, 1)
 		c := w.clients[0]

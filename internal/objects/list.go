@@ -141,11 +141,8 @@ func (l *list) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		if c.Args.NArgs() == 4 && s.step != 1 {
-			return wire.Errorf(wire.CodeType, "must assign iterable to extended slice")
-		}
-		if c.Args.NArgs() == 4 {
-			return wire.Errorf(wire.CodeType, "can only assign an iterable")
+		if c.Args.NArgs() >= 4 {
+			err = wire.Errorf(wire.CodeType, "must assign iterable to extended slice")
 		}
 		return err
 	}
@@ -327,7 +324,10 @@ func (l *list) repeat(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if n > 0 && (l.seq.bytes+5)*int64(n)/int64(n) != l.seq.bytes+5 || l.seq.bytes*int64(n) > maxReply {
+	if l.seq.n == 0 {
+		n = 0
+	}
+	if n > 0 && l.seq.bytes > maxReply/int64(n) {
 		return wire.Errorf(wire.CodeTooLarge, "repeat: %d times %d bytes; at most %d in one reply", n, l.seq.bytes, maxReply)
 	}
 	reply(c, repeatView{l.seq.clone(), n}, l.seq.n*n)

@@ -124,6 +124,9 @@ func indexArg(c *engine.Call, n int, what string) (int, error) {
 	if !ok {
 		return 0, indexType(c, v)
 	}
+	if (typ == wire.TypeUint || typ == wire.TypeBigInt) && (i == maxInt || i == -maxInt-1) {
+		return 0, wire.Errorf(wire.CodeIndex, "cannot fit 'int' into an index-sized integer")
+	}
 	if i < 0 {
 		i += n
 	}
