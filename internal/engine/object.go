@@ -69,10 +69,19 @@ func (o *Object) dismiss(why Leaving) {
 	}
 }
 
-// loseHolds ends all holds of an object that nobody can use any more.
+// loseHolds ends all holds of an object that nobody can call any more. Its
+// state hears of it: a Condition may live on over a lock that was removed, and
+// whoever waits there gets a hold that is not taken away again.
 func (o *Object) loseHolds() {
-	for o.held.head != nil {
-		o.held.head.Lose()
+	last := o.held.tail
+	for h := o.held.head; h != nil; h = o.held.head {
+		h.Lose()
+		if holder, ok := o.State.(Holder); ok && !o.poisoned {
+			o.engine.safely(o, "DropHold", func() { holder.DropHold(o, h) })
+		}
+		if h == last {
+			return
+		}
 	}
 }
 
