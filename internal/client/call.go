@@ -378,10 +378,15 @@ func (s *Session) send(c *Call) error {
 	m := c.message(s.acks.watermark)
 	out := cn.out
 	b := out.Lock()
+	alone := len(s.calls) == 1
 	s.mu.Unlock()
 	// The record stays alive: only its caller, this goroutine, ends it. An
 	// error here is the connection's end, which resends.
-	_ = out.UnlockFlush(wire.AppendCall(b, &m))
+	if b = wire.AppendCall(b, &m); alone {
+		_ = out.UnlockFlush(b)
+	} else if out.Unlock(b) == nil {
+		out.FlushAfterYield()
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -208,6 +209,26 @@ func (o *Outbox) Send(kind byte, body []byte) error {
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	o.flushLocked()
+}
+
+// FlushAfterYield is Flush for a caller that knows of others who are about to
+// append: it lets the goroutines that are ready run first, so that their frames
+// go out with the same write. Under load that saves most system calls, which
+// cost far more than a frame.
+func (o *Outbox) FlushAfterYield() {
+	o.mu.Lock()
+	if o.writing || o.err != nil || o.pend == nil || len(o.pend.b) == 0 {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true
+	o.mu.Unlock()
+	runtime.Gosched()
+	if o.try == nil {
+		go o.run()
+		return
+	}
+	o.drain(true)
 }
 
 // flushLocked is Flush with the lock held; it releases it.
