@@ -143,7 +143,7 @@ func (s *Session) handle(c *conn, kind wire.Kind, body []byte) error {
 			return err
 		}
 		if e.Event == wire.EventLockLost {
-			s.holds.lost(e.Object, e.Token)
+			s.holds.lost(e.Token)
 		}
 		return nil // an event of a later version is none of ours
 	case wire.KindBye:

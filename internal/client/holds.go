@@ -1,37 +1,38 @@
 package client
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // holds are the locks and permits that this process has and wants to know the
-// end of.
+// end of, by their fencing tokens, of which no two are the same.
 type holds struct {
 	mu   sync.Mutex // guards what follows; taken alone
-	m    map[holdKey]func(error)
+	m    map[uint64][]*watch
 	over error // the session's end
 }
 
-type holdKey struct{ object, token uint64 }
+type watch struct{ lost func(error) }
 
 // Watch has lost called, once, when the hold with that fencing token ends
 // without having been released: the server said so, or the session is over. It
 // must not block. The returned function ends the watch.
-func (s *Session) Watch(object, token uint64, lost func(error)) (stop func()) {
-	return s.holds.watch(object, token, lost)
+func (s *Session) Watch(token uint64, lost func(error)) (stop func()) {
+	return s.holds.watch(token, lost)
 }
 
-func (h *holds) watch(object, token uint64, lost func(error)) func() {
-	k := holdKey{object, token}
+func (h *holds) watch(token uint64, lost func(error)) func() {
+	w := &watch{lost}
 	h.mu.Lock()
 	over := h.over
 	if over == nil {
 		if h.m == nil {
-			h.m = make(map[holdKey]func(error))
+			h.m = make(map[uint64][]*watch)
 		}
-		h.m[k] = lost
+		h.m[token] = append(h.m[token], w)
 	}
 	h.mu.Unlock()
 	if over != nil {
@@ -40,20 +41,24 @@ func (h *holds) watch(object, token uint64, lost func(error)) func() {
 	}
 	return func() {
 		h.mu.Lock()
-		delete(h.m, k)
-		h.mu.Unlock()
+		defer h.mu.Unlock()
+		all := slices.DeleteFunc(h.m[token], func(o *watch) bool { return o == w })
+		if len(all) == 0 {
+			delete(h.m, token)
+		} else {
+			h.m[token] = all
+		}
 	}
 }
 
 // lost ends one hold.
-func (h *holds) lost(object, token uint64) {
-	k := holdKey{object, token}
+func (h *holds) lost(token uint64) {
 	h.mu.Lock()
-	f := h.m[k]
-	delete(h.m, k)
+	all := h.m[token]
+	delete(h.m, token)
 	h.mu.Unlock()
-	if f != nil {
-		f(wire.ErrLockLost)
+	for _, w := range all {
+		w.lost(wire.ErrLockLost)
 	}
 }
 
@@ -66,7 +71,9 @@ func (h *holds) lose(err error) {
 	m := h.m
 	h.m = nil
 	h.mu.Unlock()
-	for _, f := range m {
-		f(err)
+	for _, all := range m {
+		for _, w := range all {
+			w.lost(err)
+		}
 	}
 }

@@ -98,6 +98,7 @@ type Session struct {
 	beat   *time.Timer // runs onBeat
 	expiry *time.Timer // runs onExpiry
 
+	owners   atomic.Uint64
 	heard    atomic.Bool // something came since the last renewal was sent
 	flushing atomic.Bool // flush is armed
 
@@ -222,6 +223,9 @@ func (s *Session) Err() error {
 
 // Done returns a channel that is closed when the session is over.
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
+
+// NewOwner returns a number that no owner of this session has had yet.
+func (s *Session) NewOwner() uint64 { return s.owners.Add(1) }
 
 // run reads one connection after the other until the session is over.
 func (s *Session) run(c *conn) {
