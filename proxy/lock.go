@@ -1,9 +1,184 @@
 package proxy
 
-type guardKey struct{}
+import (
+	"context"
+	"time"
 
-// Hold is a lock that this program has.
-type Hold struct {
-	lock  Ref
-	token uint64
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+)
+
+// Lock is a proxy of a shared lock. Callers that wait are served in the order in
+// which they came. A client that dies loses its locks when its lease has run
+// out, and one that closes its Manager at once. All methods are safe for
+// concurrent use.
+//
+// Release releases the lock, as in Python. To give up the proxy itself, use
+// lock.Reference().Release().
+type Lock struct{ object }
+
+const lockType = "Lock"
+
+// NewLock makes a lock without a name. It is free.
+func NewLock(ctx context.Context, m *Manager) (*Lock, error) { return create[Lock](ctx, m, lockType) }
+
+// OpenLock opens the lock of that name, and makes a free one if there is none.
+func OpenLock(ctx context.Context, m *Manager, name string) (*Lock, error) {
+	return open[Lock](ctx, m, name, lockType)
+}
+
+// AttachLock returns the lock that the token names.
+func AttachLock(ctx context.Context, m *Manager, token string) (*Lock, error) {
+	return attach[Lock](ctx, m, token)
+}
+
+func (l *Lock) from(r Ref) error { return l.adopt(r, lockType) }
+
+// UnmarshalWire decodes a reference to a lock.
+func (l *Lock) UnmarshalWire(v []byte, ctx any) error { return l.decode(v, ctx, lockType) }
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (l *Lock) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, l) }
+
+func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
+	c := l.begin(ctx, &lockAcquire, 0)
+	w.apply(c)
+	token, err := acquire(ctx, l.object, c)
+	if err != nil {
+		return nil, err
+	}
+	return hold(l.object, token, Owner{}, l.free), nil
+}
+
+func (l *Lock) free(ctx context.Context, h *Hold) error {
+	return exec1(ctx, l.object, &lockRelease, h.Token())
+}
+
+// Acquire waits for the lock, as long as it takes or until the context ends, and
+// takes it. Whoever acquires it twice waits for itself.
+func (l *Lock) Acquire(ctx context.Context) (*Hold, error) { return l.acquire(ctx, forever) }
+
+// AcquireTimeout is Acquire that waits that long at most, and returns ErrTimeout
+// then.
+func (l *Lock) AcquireTimeout(ctx context.Context, d time.Duration) (*Hold, error) {
+	return l.acquire(ctx, within(d))
+}
+
+// TryAcquire is Acquire that does not wait: ErrTimeout if the lock is held.
+func (l *Lock) TryAcquire(ctx context.Context) (*Hold, error) { return l.acquire(ctx, noWait) }
+
+// AcquireOwned is Acquire for an Owner, who alone may release the lock. With
+// that the server can find deadlocks: a wait that would close a cycle of owners
+// fails with ErrDeadlock, which says what the cycle is.
+func (l *Lock) AcquireOwned(ctx context.Context, owner Owner) (*Hold, error) {
+	c := l.begin(ctx, &lockAcquire, 2)
+	client.Arg(c, owner.id)
+	client.Arg(c, true)
+	token, err := acquire(ctx, l.object, c)
+	if err != nil {
+		return nil, err
+	}
+	return hold(l.object, token, owner, l.free), nil
+}
+
+// Release releases the lock, whoever has it, as Python's does. ErrNotHeld if
+// nobody does. Hold.Release is the one that cannot hit somebody else.
+func (l *Lock) Release(ctx context.Context) error { return exec0(ctx, l.object, &lockRelease) }
+
+// ReleaseToken ends the hold with that fencing token, whoever has it.
+// ErrLockLost if it is over.
+func (l *Lock) ReleaseToken(ctx context.Context, token uint64) error {
+	return exec1(ctx, l.object, &lockRelease, token)
+}
+
+// Locked reports whether somebody has the lock.
+func (l *Lock) Locked(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, l.object, &lockLocked)
+}
+
+// Holder returns who has the lock, nil if nobody does.
+func (l *Lock) Holder(ctx context.Context) (*LockInfo, error) {
+	return call0[*LockInfo](ctx, l.object, &lockHolder)
+}
+
+// RLock is a proxy of a shared lock that its owner may acquire again, and then
+// releases as often. The owner is an Owner, which the caller passes; another
+// Owner waits, also in the same program. A wait that would close a cycle of
+// owners fails with ErrDeadlock.
+//
+// To give up the proxy itself, use lock.Reference().Release().
+type RLock struct{ object }
+
+const rlockType = "RLock"
+
+// NewRLock makes a lock without a name. It is free.
+func NewRLock(ctx context.Context, m *Manager) (*RLock, error) {
+	return create[RLock](ctx, m, rlockType)
+}
+
+// OpenRLock opens the lock of that name, and makes a free one if there is none.
+func OpenRLock(ctx context.Context, m *Manager, name string) (*RLock, error) {
+	return open[RLock](ctx, m, name, rlockType)
+}
+
+// AttachRLock returns the lock that the token names.
+func AttachRLock(ctx context.Context, m *Manager, token string) (*RLock, error) {
+	return attach[RLock](ctx, m, token)
+}
+
+func (l *RLock) from(r Ref) error { return l.adopt(r, rlockType) }
+
+// UnmarshalWire decodes a reference to an RLock.
+func (l *RLock) UnmarshalWire(v []byte, ctx any) error { return l.decode(v, ctx, rlockType) }
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (l *RLock) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, l) }
+
+func (l *RLock) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error) {
+	c := l.begin(ctx, &rlockAcquire, 1)
+	w.apply(c)
+	client.Arg(c, owner.id)
+	token, err := acquire(ctx, l.object, c)
+	if err != nil {
+		return nil, err
+	}
+	return hold(l.object, token, owner, l.free), nil
+}
+
+func (l *RLock) free(ctx context.Context, h *Hold) error {
+	return exec2(ctx, l.object, &rlockRelease, h.owner.id, h.Token())
+}
+
+// Acquire waits for the lock, as long as it takes or until the context ends, and
+// takes it. If the owner has it, it has it once more.
+func (l *RLock) Acquire(ctx context.Context, owner Owner) (*Hold, error) {
+	return l.acquire(ctx, owner, forever)
+}
+
+// AcquireTimeout is Acquire that waits that long at most, and returns ErrTimeout
+// then.
+func (l *RLock) AcquireTimeout(ctx context.Context, owner Owner, d time.Duration) (*Hold, error) {
+	return l.acquire(ctx, owner, within(d))
+}
+
+// TryAcquire is Acquire that does not wait: ErrTimeout if another owner has it.
+func (l *RLock) TryAcquire(ctx context.Context, owner Owner) (*Hold, error) {
+	return l.acquire(ctx, owner, noWait)
+}
+
+// Release releases the lock once for the owner. ErrNotHeld if the owner does not
+// have it.
+func (l *RLock) Release(ctx context.Context, owner Owner) error {
+	return exec1(ctx, l.object, &rlockRelease, owner.id)
+}
+
+// Locked reports whether somebody has the lock.
+func (l *RLock) Locked(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, l.object, &rlockLocked)
+}
+
+// Holder returns who has the lock, nil if nobody does.
+func (l *RLock) Holder(ctx context.Context) (*LockInfo, error) {
+	return call0[*LockInfo](ctx, l.object, &rlockHolder)
 }

@@ -153,3 +153,47 @@ var (
 	arrayTolist   = client.Method{Name: "tolist", Number: 21, Flags: reads}
 	arrayTypecode = client.Method{Name: "typecode", Number: 22, Flags: reads}
 )
+
+var (
+	lockAcquire = client.Method{Name: "acquire", Number: 16, Flags: parks}
+	lockRelease = client.Method{Name: "release", Number: 17}
+	lockLocked  = client.Method{Name: "locked", Number: 18, Flags: reads}
+	lockHolder  = client.Method{Name: "holder", Number: 19, Flags: reads}
+)
+
+var (
+	rlockAcquire = client.Method{Name: "acquire", Number: 16, Flags: parks}
+	rlockRelease = client.Method{Name: "release", Number: 17}
+	rlockLocked  = client.Method{Name: "locked", Number: 18, Flags: reads}
+	rlockHolder  = client.Method{Name: "holder", Number: 19, Flags: reads}
+)
+
+var (
+	semaphoreAcquire       = client.Method{Name: "acquire", Number: 16, Flags: parks}
+	semaphoreRelease       = client.Method{Name: "release", Number: 17}
+	semaphoreReleasePermit = client.Method{Name: "release_permit", Number: 18}
+	semaphoreGetValue      = client.Method{Name: "get_value", Number: 19, Flags: reads}
+	semaphoreHolders       = client.Method{Name: "holders", Number: 20, Flags: reads}
+	semaphoreWaiting       = client.Method{Name: "waiting", Number: 21, Flags: reads}
+	semaphoreLocked        = client.Method{Name: "locked", Number: 22, Flags: reads}
+)
+
+var (
+	conditionAcquire   = client.Method{Name: "acquire", Number: 16, Flags: parks}
+	conditionRelease   = client.Method{Name: "release", Number: 17}
+	conditionWait      = client.Method{Name: "wait", Number: 18, Flags: parks}
+	conditionNotify    = client.Method{Name: "notify", Number: 19}
+	conditionNotifyAll = client.Method{Name: "notify_all", Number: 20}
+	conditionLocked    = client.Method{Name: "locked", Number: 21, Flags: reads}
+	conditionHolder    = client.Method{Name: "holder", Number: 22, Flags: reads}
+	conditionToken     = client.Method{Name: "token", Number: 23, Flags: reads}
+)
+
+var (
+	barrierWait     = client.Method{Name: "wait", Number: 16, Flags: parks}
+	barrierReset    = client.Method{Name: "reset", Number: 17}
+	barrierAbort    = client.Method{Name: "abort", Number: 18}
+	barrierParties  = client.Method{Name: "parties", Number: 19, Flags: reads}
+	barrierNWaiting = client.Method{Name: "n_waiting", Number: 20, Flags: reads}
+	barrierBroken   = client.Method{Name: "broken", Number: 21, Flags: reads}
+)

@@ -130,7 +130,7 @@ func (o object) begin(ctx context.Context, m *client.Method, n int) *client.Call
 	c := client.NewCall(o.r, m, n)
 	if m.Flags&client.Reads == 0 {
 		if h, ok := ctx.Value(guardKey{}).(*Hold); ok {
-			c.Guard(h.lock, h.token)
+			c.Guard(h.lock, h.Token())
 		}
 	}
 	return c

@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// Condition is a proxy of a shared condition variable: a lock whose holder may
+// wait for a notification. It has an RLock of its own, or the Lock or RLock that
+// it was made with.
+//
+//	h, err := cond.Acquire(ctx, owner)
+//	...
+//	defer h.Release(ctx)
+//	for !ready() {
+//		if err := cond.Wait(ctx, h); err != nil {
+//			return err
+//		}
+//	}
+//
+// To give up the proxy itself, use condition.Reference().Release().
+type Condition struct {
+	object
+	kind *atomic.Int32 // of its lock: one of lockUnknown ...
+}
+
+// What is known of a Condition's lock. A Lock takes no owner when it is
+// released.
+const (
+	lockUnknown = iota
+	lockPlain
+	lockReentrant
+)
+
+const conditionType = "Condition"
+
+// NewCondition makes a condition without a name, over the Lock or RLock that is
+// given, or over an RLock of its own if lock is nil.
+func NewCondition(ctx context.Context, m *Manager, lock Proxy) (*Condition, error) {
+	if lock == nil {
+		return create[Condition](ctx, m, conditionType)
+	}
+	return create[Condition](ctx, m, conditionType, lock.Reference())
+}
+
+// OpenCondition opens the condition of that name, and makes one over an RLock of
+// its own if there is none.
+func OpenCondition(ctx context.Context, m *Manager, name string) (*Condition, error) {
+	return open[Condition](ctx, m, name, conditionType)
+}
+
+// AttachCondition returns the condition that the token names.
+func AttachCondition(ctx context.Context, m *Manager, token string) (*Condition, error) {
+	return attach[Condition](ctx, m, token)
+}
+
+func (k *Condition) from(r Ref) error {
+	k.kind = new(atomic.Int32)
+	return k.adopt(r, conditionType)
+}
+
+// UnmarshalWire decodes a reference to a condition.
+func (k *Condition) UnmarshalWire(v []byte, ctx any) error {
+	k.kind = new(atomic.Int32)
+	return k.decode(v, ctx, conditionType)
+}
+
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (k *Condition) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, k) }
+
+func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error) {
+	c := k.begin(ctx, &conditionAcquire, 1)
+	w.apply(c)
+	client.Arg(c, owner.id)
+	token, err := acquire(ctx, k.object, c)
+	if err != nil {
+		return nil, err
+	}
+	return hold(k.object, token, owner, k.free), nil
+}
+
+func (k *Condition) free(ctx context.Context, h *Hold) error {
+	if k.kind.Load() == lockUnknown {
+		// The hold of an RLock has an owner; that of a Lock which was acquired
+		// here has none.
+		info, err := k.Holder(ctx)
+		if err != nil {
+			return err
+		}
+		if info == nil || info.Token != h.Token() {
+			return wire.Errorf(wire.CodeLockLost, "hold %d of %s is over", h.Token(), k)
+		}
+		kind := int32(lockPlain)
+		if info.Owned {
+			kind = lockReentrant
+		}
+		k.kind.Store(kind)
+	}
+	if k.kind.Load() == lockPlain {
+		return exec1(ctx, k.object, &conditionRelease, h.Token())
+	}
+	return exec2(ctx, k.object, &conditionRelease, h.owner.id, h.Token())
+}
+
+// Acquire waits for the lock, as long as it takes or until the context ends, and
+// takes it. Over an RLock, an owner that has it has it once more.
+func (k *Condition) Acquire(ctx context.Context, owner Owner) (*Hold, error) {
+	return k.acquire(ctx, owner, forever)
+}
+
+// AcquireTimeout is Acquire that waits that long at most, and returns ErrTimeout
+// then.
+func (k *Condition) AcquireTimeout(ctx context.Context, owner Owner, d time.Duration) (*Hold, error) {
+	return k.acquire(ctx, owner, within(d))
+}
+
+// TryAcquire is Acquire that does not wait: ErrTimeout if the lock is held.
+func (k *Condition) TryAcquire(ctx context.Context, owner Owner) (*Hold, error) {
+	return k.acquire(ctx, owner, noWait)
+}
+
+// Wait gives the lock up, waits for a notification, and returns when it has the
+// lock again; the hold then has a new token. When the context ends first, Wait
+// returns without the lock, and the hold is over.
+func (k *Condition) Wait(ctx context.Context, h *Hold) error {
+	_, err := k.wait(ctx, h, forever)
+	return err
+}
+
+// WaitTimeout is Wait for that long at most. It reports whether a notification
+// came. In both cases it has the lock again, which may take longer.
+func (k *Condition) WaitTimeout(ctx context.Context, h *Hold, d time.Duration) (bool, error) {
+	return k.wait(ctx, h, within(d))
+}
+
+func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
+	if err := h.Err(); err != nil {
+		return false, err
+	}
+	h.unwatch()
+	c := k.begin(ctx, &conditionWait, 1)
+	w.apply(c)
+	client.Arg(c, h.owner.id)
+	notified, err := client.Invoke[bool](ctx, c)
+	if err != nil {
+		h.over(fmt.Errorf("%w: a wait ended without the lock: %w", ErrLockLost, err))
+		return false, err
+	}
+	// The lock is held again and must be given back if its token is not learnt.
+	token, err := call1[uint64](context.WithoutCancel(ctx), k.object, &conditionToken, h.owner.id)
+	if err != nil {
+		h.over(fmt.Errorf("%w: %w", ErrLockLost, err))
+		return notified, err
+	}
+	h.watch(token)
+	return notified, nil
+}
+
+// WaitFor waits until ready returns true. ready is called with the lock held,
+// before each wait and after each notification.
+func (k *Condition) WaitFor(ctx context.Context, h *Hold, ready func(context.Context) (bool, error)) error {
+	for {
+		if ok, err := ready(ctx); ok || err != nil {
+			return err
+		}
+		if err := k.Wait(ctx, h); err != nil {
+			return err
+		}
+	}
+}
+
+// WaitForTimeout is WaitFor for that long at most. It reports what ready
+// returned last.
+func (k *Condition) WaitForTimeout(ctx context.Context, h *Hold, d time.Duration, ready func(context.Context) (bool, error)) (bool, error) {
+	end := time.Now().Add(d)
+	for {
+		if ok, err := ready(ctx); ok || err != nil {
+			return ok, err
+		}
+		left := time.Until(end)
+		if left <= 0 {
+			return false, nil
+		}
+		if _, err := k.WaitTimeout(ctx, h, left); err != nil {
+			return false, err
+		}
+	}
+}
+
+// Notify wakes up to n of those who wait, the first come first. The lock must be
+// held.
+func (k *Condition) Notify(ctx context.Context, h *Hold, n int) error {
+	if err := h.Err(); err != nil && !errors.Is(err, ErrLockLost) {
+		return err
+	}
+	return exec2(ctx, k.object, &conditionNotify, n, h.owner.id)
+}
+
+// NotifyAll wakes all who wait. The lock must be held.
+func (k *Condition) NotifyAll(ctx context.Context, h *Hold) error {
+	if err := h.Err(); err != nil && !errors.Is(err, ErrLockLost) {
+		return err
+	}
+	return exec1(ctx, k.object, &conditionNotifyAll, h.owner.id)
+}
+
+// Release releases the lock once for the owner of an RLock, or a Lock whoever
+// has it.
+func (k *Condition) Release(ctx context.Context, owner Owner) error {
+	if k.kind.Load() == lockPlain || owner.id == 0 {
+		return exec0(ctx, k.object, &conditionRelease)
+	}
+	return exec1(ctx, k.object, &conditionRelease, owner.id)
+}
+
+// Locked reports whether somebody has the lock.
+func (k *Condition) Locked(ctx context.Context) (bool, error) {
+	return call0[bool](ctx, k.object, &conditionLocked)
+}
+
+// Holder returns who has the lock, nil if nobody does.
+func (k *Condition) Holder(ctx context.Context) (*LockInfo, error) {
+	return call0[*LockInfo](ctx, k.object, &conditionHolder)
+}
