@@ -57,7 +57,6 @@ var (
 	listSort     = client.Method{Name: "sort", Number: 31}
 	listConcat   = client.Method{Name: "concat", Number: 32, Flags: reads}
 	listRepeat   = client.Method{Name: "repeat", Number: 33, Flags: reads}
-	listIadd     = client.Method{Name: "iadd", Number: 34}
 	listImul     = client.Method{Name: "imul", Number: 35}
 	listLen      = client.Method{Name: "len", Number: 36, Flags: reads}
 	listClear    = client.Method{Name: "clear", Number: 37}
@@ -83,7 +82,6 @@ var (
 	setIssubset                  = client.Method{Name: "issubset", Number: 30, Flags: reads}
 	setIssuperset                = client.Method{Name: "issuperset", Number: 31, Flags: reads}
 	setIsdisjoint                = client.Method{Name: "isdisjoint", Number: 32, Flags: reads}
-	setEqual                     = client.Method{Name: "equal", Number: 33, Flags: reads}
 	setClear                     = client.Method{Name: "clear", Number: 34}
 	setCopy                      = client.Method{Name: "copy", Number: 35, Flags: reads}
 	setScan                      = client.Method{Name: "scan", Number: 36, Flags: reads}
@@ -92,8 +90,6 @@ var (
 var (
 	queuePut        = client.Method{Name: "put", Number: 16, Flags: parks}
 	queueGet        = client.Method{Name: "get", Number: 17, Flags: parks}
-	queuePutNowait  = client.Method{Name: "put_nowait", Number: 18}
-	queueGetNowait  = client.Method{Name: "get_nowait", Number: 19}
 	queueQsize      = client.Method{Name: "qsize", Number: 20, Flags: reads}
 	queueEmpty      = client.Method{Name: "empty", Number: 21, Flags: reads}
 	queueFull       = client.Method{Name: "full", Number: 22, Flags: reads}
@@ -114,12 +110,10 @@ var (
 )
 
 var (
-	simpleQueuePut       = client.Method{Name: "put", Number: 16, Flags: parks}
-	simpleQueueGet       = client.Method{Name: "get", Number: 17, Flags: parks}
-	simpleQueuePutNowait = client.Method{Name: "put_nowait", Number: 18}
-	simpleQueueGetNowait = client.Method{Name: "get_nowait", Number: 19}
-	simpleQueueQsize     = client.Method{Name: "qsize", Number: 20, Flags: reads}
-	simpleQueueEmpty     = client.Method{Name: "empty", Number: 21, Flags: reads}
+	simpleQueuePut   = client.Method{Name: "put", Number: 16, Flags: parks}
+	simpleQueueGet   = client.Method{Name: "get", Number: 17, Flags: parks}
+	simpleQueueQsize = client.Method{Name: "qsize", Number: 20, Flags: reads}
+	simpleQueueEmpty = client.Method{Name: "empty", Number: 21, Flags: reads}
 )
 
 var (
@@ -150,7 +144,6 @@ var (
 	arrayGetslice = client.Method{Name: "getslice", Number: 18, Flags: reads}
 	arraySetslice = client.Method{Name: "setslice", Number: 19}
 	arrayLen      = client.Method{Name: "len", Number: 20, Flags: reads}
-	arrayTolist   = client.Method{Name: "tolist", Number: 21, Flags: reads}
 	arrayTypecode = client.Method{Name: "typecode", Number: 22, Flags: reads}
 )
 
@@ -196,4 +189,8 @@ var (
 	barrierParties  = client.Method{Name: "parties", Number: 19, Flags: reads}
 	barrierNWaiting = client.Method{Name: "n_waiting", Number: 20, Flags: reads}
 	barrierBroken   = client.Method{Name: "broken", Number: 21, Flags: reads}
+)
+var (
+	iteratorNext  = client.Method{Name: "next", Number: 16}
+	iteratorClose = client.Method{Name: "close", Number: 17}
 )
