@@ -69,7 +69,6 @@ type Call struct {
 
 	// The reply, once Do has returned nil.
 	reply    []byte
-	owned    bool // reply is not the record's own buffer
 	buf      []byte
 	redone   bool
 	grants   []*object // named in the reply; held while it is decoded
