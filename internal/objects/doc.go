@@ -24,5 +24,10 @@ func Types() []*engine.Type {
 		simpleQueueType(),
 		lockType(),
 		rlockType(),
+		semaphoreType(),
+		boundedSemaphoreType(),
+		conditionType(),
+		barrierType(),
+		iteratorType(),
 	}
 }

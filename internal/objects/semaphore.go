@@ -1,0 +1,327 @@
+package objects
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// semaphore is Python's threading.Semaphore or BoundedSemaphore.
+//
+// Each acquire makes a permit, whose id is a fencing token, and the permits of
+// a session that is over return. A release need not name one, since a
+// semaphore may be released by anybody: it ends the oldest permits of its own
+// session, then the oldest of all, and adds to the value in any case.
+type semaphore struct {
+	o       *engine.Object
+	initial int64
+	bounded bool
+	value   int64
+	permits map[uint64]*permit // by id
+	all     permitList         // oldest first
+	bySess  map[uint64]*permitList
+	waiters engine.Waiters
+}
+
+// permit is a hold in two lists: of all, and of its session.
+type permit struct {
+	hold *engine.Hold
+	next [2]*permit
+	prev [2]*permit
+}
+
+// permitList is a list of permits by their links of one kind.
+type permitList struct {
+	head, tail *permit
+	n          int
+}
+
+const (
+	allPermits = iota
+	sessionPermits
+)
+
+// permitCost is what a permit counts for.
+const permitCost = 256
+
+func (l *permitList) push(p *permit, kind int) {
+	p.prev[kind] = l.tail
+	if l.tail == nil {
+		l.head = p
+	} else {
+		l.tail.next[kind] = p
+	}
+	l.tail = p
+	l.n++
+}
+
+func (l *permitList) remove(p *permit, kind int) {
+	if p.prev[kind] == nil {
+		l.head = p.next[kind]
+	} else {
+		p.prev[kind].next[kind] = p.next[kind]
+	}
+	if p.next[kind] == nil {
+		l.tail = p.prev[kind]
+	} else {
+		p.next[kind].prev[kind] = p.prev[kind]
+	}
+	l.n--
+}
+
+func newSemaphoreType(name string, bounded bool) *engine.Type {
+	return &engine.Type{
+		Name: name, Params: "value=1",
+		New: func(o *engine.Object, c *engine.Call) error {
+			s := &semaphore{o: o, initial: 1, bounded: bounded}
+			if c.Args.More() {
+				var err error
+				if s.initial, err = c.Args.Int(); err != nil {
+					return err
+				}
+			}
+			if s.initial < 0 {
+				return wire.Errorf(wire.CodeValue, "semaphore initial value must be >= 0")
+			}
+			s.value = s.initial
+			o.State = s
+			return nil
+		},
+		Methods: []engine.Method{
+			{Name: "acquire", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
+			{Name: "release", Params: "n=1", Result: "None", Fn: on(semaphoreRelease)},
+			{Name: "release_permit", Params: "permit", Result: "None", Fn: on(semaphoreReleasePermit)},
+			{Name: "get_value", Result: "int", Flags: engine.Reads, Fn: on(semaphoreValue)},
+			{Name: "holders", Params: "after=0", Result: "list", Flags: engine.Reads, Fn: on(semaphoreHolders)},
+			{Name: "waiting", Result: "int", Flags: engine.Reads, Fn: on(semaphoreWaiting)},
+			{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: on(semaphoreLocked)},
+		},
+	}
+}
+
+func semaphoreType() *engine.Type { return newSemaphoreType("Semaphore", false) }
+
+func boundedSemaphoreType() *engine.Type { return newSemaphoreType("BoundedSemaphore", true) }
+
+func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	if s.value == 0 {
+		c.Park(&s.waiters)
+		return nil
+	}
+	if err := checkRoom(o, s.all.n+1); err != nil {
+		return err
+	}
+	s.give(c)
+	return nil
+}
+
+// give hands a permit to a call, which gets its reply.
+func (s *semaphore) give(c *engine.Call) {
+	p := &permit{hold: s.o.NewHold(c.Session, 0)}
+	s.value--
+	if s.permits == nil {
+		s.permits = make(map[uint64]*permit)
+		s.bySess = make(map[uint64]*permitList)
+	}
+	s.permits[p.hold.Token] = p
+	s.all.push(p, allPermits)
+	own := s.bySess[c.Session.ID]
+	if own == nil {
+		own = new(permitList)
+		s.bySess[c.Session.ID] = own
+	}
+	own.push(p, sessionPermits)
+	s.o.Charge(permitCost)
+	c.Hold = p.hold
+	c.ReturnInt(int64(p.hold.Token))
+}
+
+// forget takes a permit out. by is the session that ended it: another one than
+// the holder's means that the holder lost it.
+func (s *semaphore) forget(p *permit, by *engine.Session) {
+	holder := p.hold.Session
+	delete(s.permits, p.hold.Token)
+	s.all.remove(p, allPermits)
+	own := s.bySess[holder.ID]
+	own.remove(p, sessionPermits)
+	if own.n == 0 {
+		delete(s.bySess, holder.ID)
+	}
+	s.o.Charge(-permitCost)
+	if by == holder {
+		p.hold.Unlink()
+	} else {
+		p.hold.Lose()
+	}
+}
+
+func semaphoreRelease(s *semaphore, o *engine.Object, c *engine.Call) error {
+	n := int64(1)
+	if c.Args.More() {
+		var err error
+		if n, err = c.Args.Int(); err != nil {
+			return err
+		}
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	switch {
+	case n < 1:
+		return wire.Errorf(wire.CodeValue, "n must be one or more")
+	case s.bounded && n > s.initial-s.value:
+		return errOverReleased
+	case n > math.MaxInt64-s.value:
+		return wire.Errorf(wire.CodeOverflow, "a semaphore's value is at most 2^63-1; it is %d, and %d were released", s.value, n)
+	}
+	for i := int64(0); i < n && s.all.n > 0; i++ {
+		p := s.all.head
+		if own := s.bySess[c.Session.ID]; own != nil {
+			p = own.head
+		}
+		s.forget(p, c.Session)
+	}
+	s.value += n
+	s.Serve(o)
+	c.ReturnNil()
+	return nil
+}
+
+var errOverReleased = wire.Errorf(wire.CodeValue, "Semaphore released too many times")
+
+func semaphoreReleasePermit(s *semaphore, o *engine.Object, c *engine.Call) error {
+	id, err := c.Args.Uint()
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	p := s.permits[id]
+	if p == nil {
+		return wire.Errorf(wire.CodeLockLost, "permit %d of %s is over", id, objectText(o))
+	}
+	s.back(p, c.Session)
+	c.ReturnNil()
+	return nil
+}
+
+// back returns a permit.
+func (s *semaphore) back(p *permit, by *engine.Session) {
+	s.forget(p, by)
+	if s.value < math.MaxInt64 {
+		s.value++
+	}
+	s.Serve(s.o)
+}
+
+func undoPermit(o *engine.Object, c *engine.Call) {
+	if c.Hold == nil {
+		return
+	}
+	s := o.State.(*semaphore)
+	if p := s.permits[c.Hold.Token]; p != nil {
+		s.back(p, c.Session)
+	}
+}
+
+func semaphoreValue(s *semaphore, o *engine.Object, c *engine.Call) error {
+	return returnInt(c, s.value)
+}
+
+func semaphoreWaiting(s *semaphore, o *engine.Object, c *engine.Call) error {
+	return returnInt(c, int64(s.waiters.Len()))
+}
+
+func semaphoreLocked(s *semaphore, o *engine.Object, c *engine.Call) error {
+	return returnBool(c, s.value == 0)
+}
+
+// semaphoreHolders lists up to defaultPage permits, oldest first, from the
+// first whose id is above after.
+func semaphoreHolders(s *semaphore, o *engine.Object, c *engine.Call) error {
+	after := uint64(0)
+	if c.Args.More() {
+		var err error
+		if after, err = c.Args.Uint(); err != nil {
+			return err
+		}
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	p := s.all.head
+	if at := s.permits[after]; at != nil {
+		p = at
+	}
+	for p != nil && p.hold.Token <= after {
+		p = p.next[allPermits]
+	}
+	n := 0
+	var rows []byte
+	for ; p != nil && n < defaultPage; p = p.next[allPermits] {
+		rows = appendHold(wire.AppendMapHeader(rows, 9), p.hold)
+		n++
+	}
+	c.Return(rawOf(append(wire.AppendArrayHeader(make([]byte, 0, len(rows)+3), n), rows...)))
+	return nil
+}
+
+// Serve hands permits to those who wait, first come, first served.
+func (s *semaphore) Serve(o *engine.Object) {
+	for s.value > 0 {
+		c := s.waiters.First()
+		if c == nil {
+			return
+		}
+		if err := checkRoom(o, s.all.n+1); err != nil {
+			c.Fail(err)
+			continue
+		}
+		s.give(c)
+	}
+}
+
+// DropHold returns a permit whose session is over.
+func (s *semaphore) DropHold(o *engine.Object, h *engine.Hold) {
+	if p := s.permits[h.Token]; p != nil {
+		s.back(p, h.Session)
+	}
+}
+
+// HeldBy reports whether the permit with that id is out.
+func (s *semaphore) HeldBy(token uint64) bool { return s.permits[token] != nil }
+
+// Dump appends the whole state.
+func (s *semaphore) Dump(b []byte) []byte {
+	b = wire.AppendArrayHeader(b, 4)
+	b = wire.AppendInt(b, s.initial)
+	b = wire.AppendInt(b, s.value)
+	b = wire.AppendInt(b, int64(s.waiters.Len()))
+	b = wire.AppendArrayHeader(b, s.all.n)
+	for p := s.all.head; p != nil; p = p.next[allPermits] {
+		b = dumpHold(b, p.hold)
+	}
+	return b
+}
+
+// Repr prints what Python does; the object's ident stands for the address.
+func (s *semaphore) Repr() engine.View {
+	if s.bounded {
+		return engine.Text(fmt.Sprintf("<threading.BoundedSemaphore at 0x%x: value=%d/%d>", s.o.ID, s.value, s.initial))
+	}
+	return engine.Text(fmt.Sprintf("<threading.Semaphore at 0x%x: value=%d>", s.o.ID, s.value))
+}
+
+// Value returns how many permits are left.
+func (s *semaphore) Value() (wire.Raw, engine.View) {
+	return wire.Raw(wire.AppendInt(nil, s.value)), nil
+}
+
+// Each calls yield with nothing: a semaphore keeps no values.
+func (s *semaphore) Each(yield func(wire.Raw) bool) {}
