@@ -28,6 +28,5 @@ func Types() []*engine.Type {
 		boundedSemaphoreType(),
 		conditionType(),
 		barrierType(),
-		iteratorType(),
 	}
 }
