@@ -40,6 +40,7 @@ type Bar struct {
 	AtMost bool    // Value must stay below Limit; else it must reach it
 	Limit  float64 // the bar
 	Unit   string  // of an absolute figure; empty for a ratio
+	Worst  bool    // an absolute figure is judged by its worst round, not by the median
 	Note   string  // what a reader must know to judge it
 }
 
@@ -108,6 +109,12 @@ func (r *Result) judge(b Bar) Judgement {
 	}
 	if len(b.Per) == 0 {
 		j.Got, j.Low, j.High = value.Median, value.Min, value.Max
+		switch {
+		case b.Worst && b.AtMost:
+			j.Got = value.Max
+		case b.Worst:
+			j.Got = value.Min
+		}
 		j.Verdict = b.verdict(j.Got)
 		return j
 	}
@@ -153,7 +160,7 @@ func (r *Result) figure(t Term) (s stats.Summary, why string) {
 		return s, fmt.Sprintf("%s: no such series", t)
 	}
 	if why := found.Why(); why != "" {
-		return s, fmt.Sprintf("%s, %s: %s", t.Case, t.Series, why)
+		return s, why
 	}
 	s, ok := found.Metrics[t.Metric]
 	if !ok {

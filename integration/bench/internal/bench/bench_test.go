@@ -145,6 +145,8 @@ func TestJudge(t *testing.T) {
 		{Bar{Name: "beyond twice", AtMost: true, Value: term("c", "ours"), Per: []Term{term("c", "slow")}, Limit: 0.9},
 			2, 110.0 / 60, 90.0 / 40, Missed, "c, slow"},
 		{Bar{Name: "absolute", Value: term("c", "ours"), Limit: 100}, 100, 90, 110, Met, ""},
+		{Bar{Name: "worst round, least", Value: term("c", "ours"), Limit: 100, Worst: true}, 90, 90, 110, Near, ""},
+		{Bar{Name: "worst round, most", Value: term("c", "ours"), Limit: 100, Worst: true, AtMost: true}, 110, 90, 110, Near, ""},
 		{Bar{Name: "shape", Value: over("d", "ours", "c"), Per: []Term{over("d", "fast", "c")}, Limit: 0.8},
 			1.5, 1.5, 1.6, Met, "d, fast / c, fast"},
 		{Bar{Name: "zero", Value: term("c", "ours"), Per: []Term{term("c", "zero")}}, 0, 0, 0, Unmeasured, "c, zero"},

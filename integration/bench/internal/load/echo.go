@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -59,20 +60,18 @@ func (e *echo) Op(_ context.Context, r Request, i int) (Op, error) {
 	return nil, &UnknownOpError{"echo", r.Op}
 }
 
-// copyOp sends size bytes while it reads them back: neither direction waits
-// for the other, so this is the most that the transport can do.
+// copyOp stores size bytes in the copy server and reads them back, one after
+// the other, as a set and a get do.
 func copyOp(conn net.Conn, size int) Op {
-	out, in := make([]byte, size), make([]byte, size)
+	out := binary.BigEndian.AppendUint64(make([]byte, 0, size+8), uint64(size))
+	out = append(out, make([]byte, size)...)
+	in := make([]byte, size)
 	return func() error {
-		written := make(chan error, 1)
-		go func() {
-			_, err := conn.Write(out)
-			written <- err
-		}()
-		if _, err := io.ReadFull(conn, in); err != nil {
+		if _, err := conn.Write(out); err != nil {
 			return err
 		}
-		return <-written
+		_, err := io.ReadFull(conn, in)
+		return err
 	}
 }
 

@@ -48,7 +48,7 @@ func (d *goRedisDriver) Prepare(ctx context.Context, r Request) error {
 }
 
 func (d *goRedisDriver) Op(ctx context.Context, r Request, i int) (Op, error) {
-	names, v, w, c := keys(r.Keys), value(r.Size), newWalk(i), d.client
+	names, v, w, c := r.names, value(r.Size), newWalk(i), d.client
 	switch r.Op {
 	case OpGet:
 		return func() error {

@@ -17,7 +17,7 @@ import (
 // Spec says what to connect to. It travels on standard input, so that keys
 // never stand on a command line.
 type Spec struct {
-	Peer    string `json:"peer"`    // a name of Peers
+	Peer    string `json:"peer"`    // a name of connectors
 	Network string `json:"network"` // "tcp", "tls" or "unix"
 	Addr    string `json:"addr"`    // host:port or a path
 	Key     string `json:"key,omitempty"`
@@ -25,19 +25,20 @@ type Spec struct {
 
 // Request is one measurement. Numbers that a workload does not use are ignored.
 type Request struct {
-	Op       string `json:"op"`
-	Callers  int    `json:"callers,omitempty"`  // goroutines
-	Clients  int    `json:"clients,omitempty"`  // connections or sessions; 0 is one
-	Millis   int    `json:"millis,omitempty"`   // how long to measure
-	Warm     int    `json:"warm,omitempty"`     // how long to run before that
-	Count    int    `json:"count,omitempty"`    // operations in total, in place of Millis
-	Every    int    `json:"every,omitempty"`    // each Every-th operation is timed; 0 is each
-	Size     int    `json:"size,omitempty"`     // bytes of a value
-	Keys     int    `json:"keys,omitempty"`     // entries of the dict
-	Batch    int    `json:"batch,omitempty"`    // keys in one call
-	Name     string `json:"name,omitempty"`     // of the shared object
-	Profile  string `json:"profile,omitempty"`  // file for a CPU profile of the measured part
-	Blocking bool   `json:"blocking,omitempty"` // wait in the server in place of asking once
+	Op      string `json:"op"`
+	Callers int    `json:"callers,omitempty"` // goroutines
+	Clients int    `json:"clients,omitempty"` // connections or sessions; 0 is one
+	Millis  int    `json:"millis,omitempty"`  // how long to measure
+	Warm    int    `json:"warm,omitempty"`    // how long to run before that
+	Count   int    `json:"count,omitempty"`   // operations in total, in place of Millis
+	Every   int    `json:"every,omitempty"`   // each Every-th operation is timed; 0 is each
+	Size    int    `json:"size,omitempty"`    // bytes of a value
+	Keys    int    `json:"keys,omitempty"`    // entries of the dict
+	Batch   int    `json:"batch,omitempty"`   // keys in one call; operations are counted in these
+	Name    string `json:"name,omitempty"`    // of the shared object
+	Profile string `json:"profile,omitempty"` // file for a CPU profile of the measured part
+
+	names []string // of the entries, set by Run once for all callers
 }
 
 // Sample is what one measurement gives: figures by name. Times are in
@@ -83,19 +84,20 @@ const (
 	OpSetMany = "set-many" // overwrite Batch entries in one call; counted in keys
 	OpCreate  = "create"   // create an anonymous object and release it
 	OpAdd     = "add"      // call Add(int, int) of a registered type
-	OpCopy    = "copy"     // Size bytes to the server and back
+	OpCopy    = "copy"     // store Size bytes, then read them back
 	OpFill    = "fill"     // not measured: fill a dict with Keys entries
 )
 
 // connectWait bounds how long a peer may take to connect.
 const connectWait = 30 * time.Second
 
-// Peers are the drivers by name.
+// connectors are the drivers by the name of the peer.
 var connectors = map[string]func(context.Context, Spec) (Driver, error){
-	"echo":     connectEcho,
-	"net/rpc":  connectRPC,
-	"rueidis":  connectRueidis,
-	"go-redis": connectGoRedis,
+	"echo":        connectEcho,
+	"net/rpc":     connectRPC,
+	"rueidis":     connectRueidis,
+	"go-redis":    connectGoRedis,
+	"syncmanager": connectManager,
 }
 
 // Connect returns a driver for the peer that s names.

@@ -27,6 +27,7 @@ func Run(ctx context.Context, d Driver, r Request) (Sample, error) {
 	if err := d.Prepare(ctx, r); err != nil {
 		return nil, fmt.Errorf("%s: prepare: %w", r.Op, err)
 	}
+	r.names = keys(r.Keys)
 	ops := make([]Op, r.Callers)
 	for i := range ops {
 		op, err := d.Op(ctx, r, i)

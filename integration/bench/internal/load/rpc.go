@@ -37,7 +37,7 @@ func (d *rpcDriver) Prepare(_ context.Context, r Request) error {
 }
 
 func (d *rpcDriver) Op(_ context.Context, r Request, i int) (Op, error) {
-	names, v, w := keys(r.Keys), value(r.Size), newWalk(i)
+	names, v, w := r.names, value(r.Size), newWalk(i)
 	switch r.Op {
 	case OpGet:
 		return func() error {

@@ -59,7 +59,7 @@ func (d *rueidisDriver) Prepare(ctx context.Context, r Request) error {
 }
 
 func (d *rueidisDriver) Op(ctx context.Context, r Request, i int) (Op, error) {
-	names, v, w, c := keys(r.Keys), value(r.Size), newWalk(i), d.client
+	names, v, w, c := r.names, value(r.Size), newWalk(i), d.client
 	switch r.Op {
 	case OpGet:
 		return func() error {

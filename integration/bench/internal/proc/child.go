@@ -54,7 +54,7 @@ type Child struct {
 
 // Start runs argv, writes first as its first input line (nothing if first is
 // nil) and waits for its Ready line. name is what errors call it. The end of
-// ctx kills the process.
+// ctx ends the process as Close does.
 func Start(ctx context.Context, name string, first any, argv ...string) (*Child, error) {
 	if len(argv) == 0 {
 		return nil, fmt.Errorf("%s: no program to start", name)
@@ -66,6 +66,8 @@ func Start(ctx context.Context, name string, first any, argv ...string) (*Child,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	// Killed at once, a guard could not end its program.
+	cmd.Cancel, cmd.WaitDelay = in.Close, closeWait
 	// A pipe of our own: cmd.StdoutPipe would be closed by Wait while the last
 	// line is still being read.
 	out, outW, err := os.Pipe()
@@ -86,6 +88,10 @@ func Start(ctx context.Context, name string, first any, argv ...string) (*Child,
 	}()
 	if err := c.exchange(first, &c.Ready); err != nil {
 		c.Close()
+		// What it has printed usually says more than how it ended.
+		if text := c.stderr.String(); text != "" && !strings.Contains(err.Error(), text) {
+			err = fmt.Errorf("%w: %s", err, text)
+		}
 		return nil, err
 	}
 	if c.PID == 0 {
@@ -157,6 +163,12 @@ func (c *Child) Close() {
 		_ = c.cmd.Process.Kill()
 		<-c.exited
 	}
+}
+
+// Kill ends the child at once. A Do under way fails.
+func (c *Child) Kill() {
+	// Already gone is as good.
+	_ = c.cmd.Process.Kill()
 }
 
 // tail keeps the last bytes written to it.

@@ -15,7 +15,7 @@ import (
 type Guarded struct {
 	Argv  []string          `json:"argv"`
 	Env   []string          `json:"env,omitempty"` // in addition to the own environment
-	Addrs map[string]string `json:"addrs"`         // what the program will serve: "tcp" (host:port), "unix" (path)
+	Addrs map[string]string `json:"addrs"`         // what the program will serve; "unix" is a path, all others host:port
 }
 
 // guardWait is how long a guarded program may take until it accepts
@@ -69,7 +69,11 @@ func Guard(g Guarded, in *bufio.Scanner, out io.Writer) error {
 // reachable waits until each address accepts a connection.
 func reachable(addrs map[string]string, exited <-chan error) error {
 	deadline := time.Now().Add(guardWait)
-	for network, addr := range addrs {
+	for name, addr := range addrs {
+		network := "tcp"
+		if name == "unix" {
+			network = name
+		}
 		for {
 			conn, err := net.DialTimeout(network, addr, time.Second)
 			if err == nil {

@@ -57,7 +57,7 @@ func TestText(t *testing.T) {
 		"python: missing: no python3 of version 3.11 or newer in PATH",
 		"25,000  40 %", "40.0", "missing: no python3", "failed: dial tcp: refused",
 		"2 of 3 met, 0 below, 0 far below (under half of the bar), 1 not measured",
-		"≥ 2.00 x", "2.50 x", "≤ 40,960 bytes", "0.5 bytes", "not measured: dict get",
+		"≥ 2.00 x", "2.50 x", "≤ 40,960 bytes", "0.5 bytes", "not measured: missing: no python3",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, b.String())

@@ -2,13 +2,7 @@
 // process of its own: the raw echo, net/rpc and the embedded manager.
 package serve
 
-import (
-	"net"
-)
-
-// echoBuffer is what the echo server reads at once. 256 KiB is enough for the
-// copy of a large value to run at the speed of the transport.
-const echoBuffer = 256 << 10
+import "net"
 
 // Echo writes back what arrives on the connections of l, one goroutine each,
 // until l is closed.
@@ -26,8 +20,7 @@ func Echo(l net.Listener) error {
 // which no server that looks at its input can do.
 func echoConn(conn net.Conn) {
 	defer conn.Close()
-	small := make([]byte, 4<<10)
-	buf := small
+	buf := make([]byte, 4<<10)
 	for {
 		n, err := conn.Read(buf)
 		if n > 0 {
@@ -37,9 +30,6 @@ func echoConn(conn net.Conn) {
 		}
 		if err != nil {
 			return
-		}
-		if n == len(small) && len(buf) == len(small) {
-			buf = make([]byte, echoBuffer)
 		}
 	}
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
+)
+
+// The sizes of the case with several client processes.
+const (
+	processes    = 8
+	perProcess   = 50
+	pythonThread = 50
+)
+
+// several is the series of n load generators of t that run r at the same time.
+func (s *suite) several(label string, t target, n int, r load.Request) bench.Series {
+	return bench.Series{Name: label, Needs: t.needs(), Run: func(ctx context.Context, round bench.Round) (map[string]float64, error) {
+		total := make(map[string]float64)
+		var (
+			wg  sync.WaitGroup
+			mu  sync.Mutex
+			all error
+		)
+		for i := range n {
+			child, err := s.e.generator(ctx, t, i)
+			if err != nil {
+				all = errors.Join(all, err)
+				break
+			}
+			wg.Go(func() {
+				r := r
+				if i > 0 {
+					round.Profile = ""
+				}
+				var got load.Sample
+				err := s.e.ask(child, round.Duration+round.Warm, timed(r, round), &got)
+				mu.Lock()
+				defer mu.Unlock()
+				all = errors.Join(all, err)
+				total["ops"] += got["ops"]
+				total["p50"] += got["p50"] / float64(n)
+				total["p99"] = max(total["p99"], got["p99"])
+			})
+		}
+		wg.Wait()
+		return total, all
+	}}
+}
+
+// processes compares many client processes with Python's server, and with the
+// same load from one process.
+func (s *suite) processes() {
+	const row = "8 client processes with 50 goroutines each, dict get"
+	name := fmt.Sprintf("dict get, %d client processes", processes)
+	r := load.Request{Op: load.OpGet, Callers: perProcess}
+	many := load.Request{Op: load.OpGet, Callers: pythonThread, Every: 1}
+	ours := fmt.Sprintf("syncmanager, %d x %d", processes, perProcess)
+	one := fmt.Sprintf("syncmanager, 1 x %d", processes*perProcess)
+	py1, py50 := fmt.Sprintf("python, %d x 1", processes), fmt.Sprintf("python, %d x %d", processes, pythonThread)
+	s.add(bench.Case{
+		Group: "processes", Name: name,
+		What: "Reads one of 1,000 entries, from processes x callers. Python's clients run with one thread and with 50 threads each; the better counts. p50 is the mean of the processes' medians.",
+		Series: []bench.Series{
+			s.several(ours, oursPlain, processes, r),
+			s.several(one, oursPlain, 1, load.Request{Op: load.OpGet, Callers: processes * perProcess}),
+			s.several(py1, python, processes, load.Request{Op: load.OpGet, Callers: 1}),
+			s.several(py50, python, processes, many),
+		},
+	})
+	term := func(series string) bench.Term { return bench.Term{Case: name, Series: series, Metric: "ops"} }
+	s.bar(bench.Bar{
+		Row: row, Name: name + " / python's server", Value: term(ours), Per: []bench.Term{term(py1), term(py50)}, Limit: 10,
+	})
+	s.bar(bench.Bar{
+		Row: row, Name: name + " / one process with as many callers", Value: term(ours), Per: []bench.Term{term(one)}, Limit: 0.8,
+	})
+}
+
+// scale compares the curve over the number of clients with that of raw
+// connections.
+func (s *suite) scale() {
+	caseOf := func(n int) string { return fmt.Sprintf("%d clients, 1 caller each", n) }
+	first := caseOf(1)
+	for _, n := range []int{1, 10, 100, 1000} {
+		name := caseOf(n)
+		ours := s.loop(oursPlain, load.Request{Op: load.OpGet, Clients: n, Callers: n})
+		echo := s.loop(echoTCP, load.Request{Op: load.OpEcho, Callers: n})
+		s.add(bench.Case{
+			Group: "scale", Name: name, What: "As many sessions as callers, each with a connection of its own; dict get, and raw echo over as many connections.",
+			Series: []bench.Series{ours, echo},
+		})
+		if n == 1 {
+			continue
+		}
+		over := func(t target) bench.Term {
+			term, base := ops(name, t), ops(first, t)
+			term.Over = &base
+			return term
+		}
+		s.bar(bench.Bar{
+			Row: "1 to 1,000 clients with as many callers each", Name: fmt.Sprintf("%d clients / 1, by the same of raw echo", n),
+			Value: over(oursPlain), Per: []bench.Term{over(echoTCP)}, Limit: 0.8,
+			Note: "The scale bars divide the throughput with n clients by that with one, and this by the same quotient of raw echo.",
+		})
+	}
+}
+
+const (
+	bulkSize   = 64 << 20 // bytes of a large value
+	neighbours = 10       // callers of small calls beside it
+	// A copy takes about a tenth of a second; shorter rounds would see a part
+	// of one.
+	bulkTime = time.Second
+)
+
+// bulk measures large values, and what they do to small calls.
+func (s *suite) bulk() {
+	const name = "64 MiB put and got"
+	r := load.Request{Op: load.OpCopy, Callers: 1, Size: bulkSize, Batch: 2 * bulkSize >> 20}
+	s.add(bench.Case{
+		Group: "bulk", Name: name, Metric: "ops", Unit: "MiB/s, both ways",
+		What:   "Stores 64 MiB of bytes in a dict and reads them back. Raw: sends 64 MiB to a server that reads all of it into memory and sends it back.",
+		Series: []bench.Series{atLeast(bulkTime, s.loop(oursPlain, r)), atLeast(bulkTime, s.loop(copyTCP, r))},
+	})
+	s.bar(bench.Bar{
+		Row: "a 64 MiB value put and got", Name: name + " / raw TCP copy", Value: ops(name, oursPlain), Per: []bench.Term{ops(name, copyTCP)}, Limit: 0.5,
+	})
+	const beside = "small calls beside a large value"
+	alone, busy := oursPlain, oursPlain
+	alone.label, busy.label = "alone", "beside 64 MiB values"
+	s.add(bench.Case{
+		Group: "bulk", Name: beside, Metric: "p99", Unit: "µs, p99", Lower: true,
+		What: "10 callers get one of 1,000 entries, alone and while another goroutine of the same client puts and gets 64 MiB again and again.",
+		Series: []bench.Series{
+			atLeast(bulkTime, s.loop(alone, load.Request{Op: load.OpGet, Callers: neighbours, Every: 1})),
+			atLeast(bulkTime, s.loop(busy, load.Request{Op: load.OpNeighbours, Callers: neighbours, Every: 1, Size: bulkSize})),
+		},
+	})
+	s.bar(bench.Bar{
+		Row: "a 64 MiB value put and got", Name: "p99 of small calls beside it / alone", AtMost: true, Limit: 10,
+		Value: metric(beside, busy, "p99"), Per: []bench.Term{metric(beside, alone, "p99")},
+	})
+}
+
+// atLeast makes a series measure no shorter than d.
+func atLeast(d time.Duration, s bench.Series) bench.Series {
+	run := s.Run
+	s.Run = func(ctx context.Context, round bench.Round) (map[string]float64, error) {
+		if round.Short {
+			d = d / 2
+		}
+		round.Duration = max(round.Duration, d)
+		return run(ctx, round)
+	}
+	return s
+}

@@ -1,0 +1,272 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/serve"
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+// The names of the shared objects.
+const (
+	dictName  = "bench:dict"
+	queueName = "bench:queue"
+)
+
+// manager is our own client: one Manager shared by all callers, or as many as a
+// request asks for.
+type manager struct {
+	// Fixed at creation.
+	addr   string
+	config proxy.Config
+
+	mu       sync.Mutex // guards what follows
+	sessions []*proxy.Manager
+	prepared map[string]bool // named dicts that are filled
+	parked   *parked         // callers that wait, between requests
+	idle     []*proxy.Manager
+}
+
+func connectManager(ctx context.Context, s Spec) (Driver, error) {
+	scheme, ok := map[string]string{"tcp": "tcp+plain", "tls": "tcp", "unix": "unix"}[s.Network]
+	if !ok {
+		return nil, fmt.Errorf("no transport %q", s.Network)
+	}
+	key, err := auth.FromBytes([]byte(s.Key))
+	if err != nil {
+		return nil, err
+	}
+	d := &manager{
+		addr: scheme + "://" + s.Addr, config: proxy.Config{AuthKey: key, Program: "bench"},
+		prepared: make(map[string]bool),
+	}
+	if _, err := d.session(ctx, 0); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// session returns session number i, connected when first asked for.
+func (d *manager) session(ctx context.Context, i int) (*proxy.Manager, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.sessions) <= i {
+		m, err := proxy.Connect(ctx, d.addr, d.config)
+		if err != nil {
+			return nil, fmt.Errorf("session %d: %w", len(d.sessions)+1, err)
+		}
+		d.sessions = append(d.sessions, m)
+	}
+	return d.sessions[i], nil
+}
+
+// Prepare fills the dict that r works on, once.
+func (d *manager) Prepare(ctx context.Context, r Request) error {
+	switch r.Op {
+	case OpGet, OpSet, OpGetMany, OpSetMany:
+	default:
+		return nil
+	}
+	if _, err := d.session(ctx, max(r.Clients, 1)-1); err != nil {
+		return err
+	}
+	name := d.dictOf(r)
+	d.mu.Lock()
+	done := d.prepared[name]
+	d.prepared[name] = true
+	d.mu.Unlock()
+	if done {
+		return nil
+	}
+	return d.fill(ctx, name, r)
+}
+
+// dictOf names the dict of r: dicts of different sizes are different ones.
+func (d *manager) dictOf(r Request) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return fmt.Sprintf("%s:%d", dictName, r.Keys)
+}
+
+// fill sets Keys entries of the named dict.
+func (d *manager) fill(ctx context.Context, name string, r Request) error {
+	m, err := d.session(ctx, 0)
+	if err != nil {
+		return err
+	}
+	dict, err := proxy.OpenDict[string, string](ctx, m, name)
+	if err != nil {
+		return err
+	}
+	defer dict.Release()
+	v := value(r.Size)
+	for at := 0; at < r.Keys; {
+		pairs := make(map[string]string, fillBatch)
+		for end := min(at+fillBatch, r.Keys); at < end; at++ {
+			pairs[key(at)] = v
+		}
+		if err := dict.Update(ctx, pairs); err != nil {
+			return fmt.Errorf("fill: %w", err)
+		}
+	}
+	n, err := dict.Len(ctx)
+	if err != nil {
+		return fmt.Errorf("fill: %w", err)
+	}
+	if n != r.Keys {
+		return fmt.Errorf("the dict %s has %d entries, want %d", name, n, r.Keys)
+	}
+	return nil
+}
+
+func (d *manager) Op(ctx context.Context, r Request, i int) (Op, error) {
+	m, err := d.session(ctx, i%max(r.Clients, 1))
+	if err != nil {
+		return nil, err
+	}
+	switch r.Op {
+	case OpGet, OpSet, OpGetMany, OpSetMany:
+		dict, err := proxy.OpenDict[string, string](ctx, m, d.dictOf(r))
+		if err != nil {
+			return nil, err
+		}
+		return dictOp(ctx, dict, r, i), nil
+	case OpQueue:
+		return queueOp(ctx, m, r)
+	case OpLock:
+		return lockOp(ctx, m, i)
+	case OpCreate:
+		return func() error {
+			made, err := proxy.NewDict[string, string](ctx, m)
+			if err != nil {
+				return err
+			}
+			made.Release()
+			return nil
+		}, nil
+	case OpAdd:
+		return addOp(ctx, m)
+	case OpCopy:
+		return bulkOp(ctx, m, r)
+	}
+	return nil, &UnknownOpError{"syncmanager", r.Op}
+}
+
+// dictOp reads or writes entries of a dict.
+func dictOp(ctx context.Context, dict *proxy.Dict[string, string], r Request, i int) Op {
+	names, v, w := r.names, value(r.Size), newWalk(i)
+	switch r.Op {
+	case OpSet:
+		return func() error { return dict.Set(ctx, names[w.next(len(names))], v) }
+	case OpGetMany:
+		return func() error {
+			got, err := dict.GetMany(ctx, w.pick(names, r.Batch)...)
+			if err != nil {
+				return err
+			}
+			return many(len(got), r.Batch)
+		}
+	case OpSetMany:
+		return func() error {
+			pairs := make(map[string]string, r.Batch)
+			for _, k := range w.pick(names, r.Batch) {
+				pairs[k] = v
+			}
+			_, err := dict.SetMany(ctx, pairs)
+			return err
+		}
+	}
+	return func() error {
+		got, err := dict.Get(ctx, names[w.next(len(names))])
+		if err != nil {
+			return err
+		}
+		return sized(got, len(v))
+	}
+}
+
+func queueOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {
+	queue, err := proxy.OpenQueue[string](ctx, m, queueName)
+	if err != nil {
+		return nil, err
+	}
+	v := value(r.Size)
+	return func() error {
+		if err := queue.Put(ctx, v); err != nil {
+			return err
+		}
+		got, err := queue.Get(ctx)
+		if err != nil {
+			return err
+		}
+		return sized(got, len(v))
+	}, nil
+}
+
+func lockOp(ctx context.Context, m *proxy.Manager, i int) (Op, error) {
+	lock, err := proxy.OpenLock(ctx, m, fmt.Sprintf("bench:lock:%d", i))
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		hold, err := lock.Acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("acquire: %w", err)
+		}
+		if err := hold.Release(ctx); err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+func addOp(ctx context.Context, m *proxy.Manager) (Op, error) {
+	adder, err := m.Create(ctx, serve.AdderType)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		sum, err := proxy.Call[int](ctx, adder, "Add", 4, 3)
+		if err != nil {
+			return err
+		}
+		if sum != 7 {
+			return fmt.Errorf("4 + 3 gave %d", sum)
+		}
+		return nil
+	}, nil
+}
+
+// bulkOp stores one large value and reads it back.
+func bulkOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {
+	dict, err := proxy.NewDict[string, []byte](ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, r.Size)
+	return func() error {
+		if err := dict.Set(ctx, "bulk", data); err != nil {
+			return err
+		}
+		got, err := dict.Get(ctx, "bulk")
+		if err != nil {
+			return err
+		}
+		return many(len(got), len(data))
+	}, nil
+}
+
+func (d *manager) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all error
+	for _, m := range append(d.sessions, d.idle...) {
+		all = errors.Join(all, m.Close())
+	}
+	return all
+}
