@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type job struct {
 	work   engine.Work
 	ctx    context.Context
 	cancel context.CancelFunc
+	keep   []reflect.Value // results: proxies in them stay until the engine has them
 }
 
 func newCustom(s *Server) *custom {
@@ -169,6 +171,7 @@ func (k *custom) run(in *instance, j *job) {
 func (k *custom) finish(j *job, cmd *engine.Command) {
 	j.cancel()
 	_ = k.server.core.apply(cmd) // its caller may be gone: nobody to tell
+	runtime.KeepAlive(j)
 	k.mu.Lock()
 	delete(k.running, j.work.ID)
 	delete(k.results, j.work.ID)
@@ -213,11 +216,17 @@ func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte
 	if f.ctx {
 		args = append(args, reflect.ValueOf(j.ctx))
 	}
+	release, err := k.server.attach(j.ctx, j.work.Args)
+	defer release()
+	if err != nil {
+		return nil, wire.AsError(err)
+	}
 	args, failure = f.arguments(args, j.work.Args, k.server.valueContext())
 	if failure != nil {
 		return nil, failure
 	}
 	results := f.fn.Call(args)
+	j.keep = results
 	if f.err {
 		last := results[len(results)-1]
 		results = results[:len(results)-1]

@@ -8,6 +8,7 @@ import (
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/client"
 	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // local is the server's client of its own: proxies that arrive as arguments of
@@ -66,4 +67,29 @@ func (s *Server) closeLocal() {
 	if session != nil {
 		session.Close()
 	}
+}
+
+// attach gives the in-process session a reference to each object among the
+// arguments of a user's method, so that they decode to working proxies. The
+// method may keep those; what it does not keep is released.
+func (s *Server) attach(ctx context.Context, args []byte) (release func(), err error) {
+	var refs []client.Ref
+	release = func() {
+		for _, r := range refs {
+			r.Release()
+		}
+	}
+	err = wire.ForEachRef(args, func(r wire.Ref) error {
+		s.local.mu.Lock()
+		session := s.local.session
+		s.local.mu.Unlock()
+		c := session.NewServerCall(&client.ServerAttach, 1)
+		c.ArgRef(r)
+		ref, err := client.Invoke[client.Ref](ctx, c)
+		if err == nil {
+			refs = append(refs, ref)
+		}
+		return err
+	})
+	return release, err
 }
