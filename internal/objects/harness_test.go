@@ -3,6 +3,8 @@ package objects
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -39,7 +41,8 @@ type client struct {
 	serial  uint64
 	acked   uint64
 	answers map[uint64]*answer
-	keep    bool // acknowledge nothing by itself
+	keep    bool           // acknowledge nothing by itself
+	held    map[uint64]int // counts of references that replies granted
 }
 
 // answer is a call and, once done, its reply.
@@ -71,7 +74,7 @@ func newWorld(t testing.TB, n int, change ...func(*engine.Config)) *world {
 
 // open begins one more session.
 func (w *world) open() *client {
-	c := &client{w: w, answers: make(map[uint64]*answer)}
+	c := &client{w: w, answers: make(map[uint64]*answer), held: make(map[uint64]int)}
 	w.fx.Reset()
 	cmd := engine.Command{Op: engine.OpOpen, Now: w.now, Open: &engine.SessionInfo{
 		Program: "test", Host: "host", PID: uint64(100 + len(w.clients)), Remote: "10.0.0.1:1", KeyName: "key", Role: engine.RoleAdmin,
@@ -133,6 +136,12 @@ func (w *world) effects() {
 		if a.err == nil {
 			if n, _, err := wire.Scan(a.value.Bytes(), wire.Limits{}); err != nil || n != len(a.value) {
 				w.t.Fatalf("call %d: the reply %x is no value: %v", r.Serial, string(a.value), err)
+			}
+			if a.times == 1 {
+				_ = wire.ForEachRef(a.value.Bytes(), func(ref wire.Ref) error {
+					c.held[ref.ID]++
+					return nil
+				})
 			}
 		}
 	}
@@ -288,6 +297,17 @@ func (c *client) ref(a *answer) wire.Ref {
 func (c *client) release(o wire.Ref, n int) {
 	c.w.t.Helper()
 	c.ok(server, "release", []any{int64(o.ID), n})
+	c.held[o.ID] -= n
+}
+
+// releaseAll gives back every reference that the session was granted.
+func (c *client) releaseAll() {
+	c.w.t.Helper()
+	for _, id := range slices.Sorted(maps.Keys(c.held)) {
+		if n := c.held[id]; n > 0 {
+			c.release(wire.Ref{ID: id}, n)
+		}
+	}
 }
 
 func (a *answer) mustEnd() {
