@@ -77,7 +77,7 @@ func (w *world) apply(c *Command) error {
 	w.work = append(w.work, w.fx.Work...)
 	w.panics += len(w.fx.Panics)
 	if !w.quick {
-		check(w.t, w.e)
+		check(w.t, w.e, w.panics > 0)
 	}
 	return err
 }
@@ -85,7 +85,7 @@ func (w *world) apply(c *Command) error {
 // close replays the journal and compares.
 func (w *world) close() {
 	w.t.Helper()
-	check(w.t, w.e)
+	check(w.t, w.e, w.panics > 0)
 	e := New(toyTypes()...)
 	sum, err := Replay(e, w.journal.Log, peer)
 	if err != nil {

@@ -191,16 +191,14 @@ func (s *script) step() {
 func (s *script) result(w Work) *Command {
 	c := &Command{Op: OpComplete, Work: w.ID, Value: appendValue(nil, s.value())}
 	switch {
-	case w.Run != nil && s.pick(8) != 0:
-		c.Result = w.Run()
-	case s.pick(4) == 0:
+	case s.pick(8) == 0:
 		c.Error = wire.Errorf(wire.CodeRemote, "it failed")
-	case s.pick(8) == 0 && w.Run == nil:
+	case w.Run != nil:
+		c.Result = w.Run()
+	case s.pick(8) == 0:
 		c.NewType, c.Value = []string{"box", "ext", "explodes", "none", "fails"}[s.pick(5)], list(s.value())
 	case s.pick(16) == 0:
 		c.Value = []byte{0xc1}
-	case w.Run != nil:
-		c.Result = w.Run()
 	}
 	return c
 }
