@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -150,8 +151,8 @@ func (c *Conn) SendBytes(b []byte) error {
 	if !c.canSend {
 		return ErrReadOnly
 	}
-	if int64(len(b)) > 1<<32-1 {
-		return &MessageTooLong{Size: 1<<32 - 1, Limit: 1<<32 - 1}
+	if uint64(len(b)) > math.MaxUint32 {
+		return fmt.Errorf("send to %s: message of %d bytes, at most %d can be announced", c.RemoteAddr(), len(b), uint32(math.MaxUint32))
 	}
 	c.sending <- struct{}{}
 	defer func() { <-c.sending }()

@@ -138,7 +138,7 @@ func TestValues(t *testing.T) {
 	overAll(t, func(t *testing.T, a, b *Conn) {
 		var wg sync.WaitGroup
 		defer wg.Wait()
-		want := job{ID: -7, Name: "x", At: time.Unix(1700000000, 5), Data: []byte{0, 255}, Next: &job{ID: 1 << 40}}
+		want := job{ID: -7, Name: "x", At: time.Unix(1700000000, 5), Data: []byte{0, 255}, Next: &job{ID: 1 << 30}}
 		wg.Go(func() {
 			for _, v := range []any{want, "text", nil, []any{1, 2.5, "three"}, make(chan int)} {
 				if err := a.Send(v); (err != nil) != (fmt.Sprintf("%T", v) == "chan int") {
@@ -149,7 +149,7 @@ func TestValues(t *testing.T) {
 		})
 		var got job
 		if err := b.Recv(&got); err != nil || got.ID != want.ID || got.Name != "x" || !got.At.Equal(want.At) ||
-			!bytes.Equal(got.Data, want.Data) || got.Next == nil || got.Next.ID != 1<<40 {
+			!bytes.Equal(got.Data, want.Data) || got.Next == nil || got.Next.ID != 1<<30 {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		var s string

@@ -54,8 +54,8 @@ type Listener struct {
 	cfg     ListenConfig
 	keyring *auth.Keyring // nil: nobody is authenticated
 	limiter *auth.Limiter
-	ready   chan *Conn    // up to Backlog, and what was in the handshake then
-	room    chan struct{} // Accept took one out of ready
+	ready   chan *Conn      // up to Backlog, and what was in the handshake then
+	room    chan struct{}   // Accept took one out of ready
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup

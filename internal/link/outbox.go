@@ -217,7 +217,7 @@ func (o *Outbox) Flush() {
 // cost far more than a frame.
 func (o *Outbox) FlushAfterYield() {
 	o.mu.Lock()
-	if o.writing || o.err != nil || o.pend == nil || len(o.pend.b) == 0 {
+	if o.writing || o.err != nil || !o.waitingLocked() {
 		o.mu.Unlock()
 		return
 	}
@@ -229,6 +229,11 @@ func (o *Outbox) FlushAfterYield() {
 		return
 	}
 	o.drain(true)
+}
+
+// waitingLocked tells whether takeLocked would find anything.
+func (o *Outbox) waitingLocked() bool {
+	return o.pend != nil && len(o.pend.b) > 0 || o.low.ready()
 }
 
 // flushLocked is Flush with the lock held; it releases it.
