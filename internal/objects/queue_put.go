@@ -82,7 +82,7 @@ func queuePutMany(q *queue, o *engine.Object, c *engine.Call) error {
 	if err := q.cost(o, n); err != nil {
 		return err
 	}
-	if int64(n) > q.room() {
+	if n > 0 && int64(n) > q.room() {
 		c.Stage = putMany
 		if c.Park(&q.putters) {
 			c.Items = make([]wire.Raw, 0, n)
