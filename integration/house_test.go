@@ -29,14 +29,13 @@ var floors = map[string]int{
 var alone = map[string][]string{
 	"auth":            {},
 	"internal/wire":   {},
-	"internal/pickle": {},
 	"internal/engine": {"internal/wire"},
 }
 
 // apart are the packages that no way of imports may lead between.
 var apart = [][2]string{
 	{"proxy", "managers"}, {"managers", "proxy"}, {"proxy", "internal/engine"}, {"proxy", "internal/objects"},
-	{"connection", "internal/wire"}, {"connection", "internal/engine"}, {"internal/client", "internal/engine"},
+	{"connection", "internal/engine"}, {"internal/client", "internal/engine"}, {"internal/client", "proxy"},
 }
 
 // TestHouse holds the import rules, on every system that is built for.

@@ -269,8 +269,7 @@ func TestAllocations(t *testing.T) {
 		{"read", 0, hot(o.ID, "peek")},
 		{"kept", 0, hot(o.ID, "drop")},
 		{"kept and refused", 1, func() {
-			run := *new(Command)
-			run = Command{Op: OpCall, Session: 1, Acked: w.serials[1], Serial: w.serials[1] + 1, Object: l.ID, Method: FirstMethod + 1, Args: []byte{0x90}}
+			run := Command{Op: OpCall, Session: 1, Acked: w.serials[1], Serial: w.serials[1] + 1, Object: l.ID, Method: FirstMethod + 1, Args: []byte{0x90}}
 			w.serials[1]++
 			fx.Reset()
 			if err := w.e.Apply(&run, &fx); err != nil {

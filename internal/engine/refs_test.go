@@ -108,7 +108,7 @@ func TestObjectsDie(t *testing.T) {
 	// A deep chain goes at once.
 	w.quick = true
 	last := w.create(1, "box")
-	for range 20_000 {
+	for range 4_000 {
 		next := w.create(1, "box")
 		w.start(1, next.ID, "add", last)
 		w.start(1, 0, "release", []any{last.ID, 1})
@@ -164,10 +164,7 @@ func TestCollect(t *testing.T) {
 func TestCollectIsCheap(t *testing.T) {
 	w := newWorld(t, 1)
 	w.quick = true
-	n := 1_000_000
-	if testing.Short() {
-		n = 100_000
-	}
+	const n = 300_000 // to walk them takes longer than the bound
 	var fx Effects
 	for range n {
 		o := w.e.newObject(w.e.types["box"], nil)
@@ -185,7 +182,7 @@ func TestCollectIsCheap(t *testing.T) {
 		}
 		best = min(best, time.Since(start))
 	}
-	if best > 10*time.Millisecond || w.objects() != n {
+	if best > time.Millisecond || w.objects() != n {
 		t.Fatalf("%v, %d objects", best, w.objects())
 	}
 }

@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// maxPage bounds how much one listing returns, and maxScan how many ids it
+// tries.
+const (
+	maxPage = 1000
+	maxScan = 20_000
+)
+
+// page takes the limit of a listing.
+func page(c *Call) (int, bool) {
+	if !c.Args.More() {
+		return maxPage, true
+	}
+	n, err := c.Args.Int()
+	if err != nil {
+		c.Fail(err)
+		return 0, false
+	}
+	if n < 1 || n > maxPage {
+		c.Fail(wire.Errorf(wire.CodeValue, "a limit of %d; it lies between 1 and %d", n, maxPage))
+		return 0, false
+	}
+	return int(n), true
+}
+
+// rootNames lists named objects in the order of their names.
+func rootNames(o *Object, c *Call) {
+	e := o.engine
+	var prefix, after string
+	if c.Args.More() {
+		var ok bool
+		if prefix, ok = text(c, "prefix", maxName); !ok {
+			return
+		}
+	}
+	if c.Args.More() {
+		var ok bool
+		if after, ok = text(c, "cursor", maxName); !ok {
+			return
+		}
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	at, found := slices.BinarySearch(e.names, max(prefix, after))
+	if found && after != "" && e.names[at] == after {
+		at++
+	}
+	var rows []byte
+	n := 0
+	for ; at < len(e.names) && n < limit && strings.HasPrefix(e.names[at], prefix); at++ {
+		if !nameVisible(c.Session, e.names[at]) {
+			continue
+		}
+		rows = appendObject(rows, e.named[e.names[at]])
+		n++
+	}
+	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
+}
+
+func nameVisible(s *Session, name string) bool {
+	if len(s.Info.Prefixes) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.Info.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// appendObject appends what a listing says of an object.
+func appendObject(b []byte, o *Object) []byte {
+	b = wire.AppendMapHeader(b, 8)
+	b = wire.AppendStr(b, "id")
+	b = wire.AppendUint(b, o.ID)
+	b = wire.AppendStr(b, "name")
+	b = wire.AppendStr(b, o.Name)
+	b = wire.AppendStr(b, "typeid")
+	b = wire.AppendStr(b, o.Type.Name)
+	b = wire.AppendStr(b, "bytes")
+	b = wire.AppendInt(b, o.bytes)
+	b = wire.AppendStr(b, "len")
+	if s, ok := o.State.(Sizer); ok {
+		b = wire.AppendInt(b, int64(s.Len()))
+	} else {
+		b = wire.AppendNil(b)
+	}
+	b = wire.AppendStr(b, "sessions")
+	b = wire.AppendInt(b, int64(o.refs))
+	b = wire.AppendStr(b, "waiting")
+	n := 0
+	for c := o.parked.head; c != nil && n < maxPage; c = c.oNext {
+		n++
+	}
+	b = wire.AppendInt(b, int64(n))
+	b = wire.AppendStr(b, "created")
+	return wire.AppendInt(b, o.Created)
+}
+
+// cursor takes the id that a listing goes on after.
+func cursor(c *Call) (uint64, bool) {
+	if !c.Args.More() {
+		return 0, true
+	}
+	id, err := c.Args.Uint()
+	if err != nil {
+		c.Fail(err)
+		return 0, false
+	}
+	return id, true
+}
+
+// rootObjects lists objects in the order of their creation: [next, rows], with
+// next 0 at the end.
+func rootObjects(o *Object, c *Call) {
+	e := o.engine
+	after, ok := cursor(c)
+	if !ok {
+		return
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	var from *Object
+	switch at := e.objects[after]; {
+	case after == 0:
+		from = e.first
+	case at != nil:
+		from = at.next
+	default:
+		// The object of the cursor is gone: look for the next id.
+		for n := 0; from == nil && after < e.lastID; n++ {
+			if n == maxScan {
+				c.ReturnBytes(wire.AppendArrayHeader(wire.AppendUint(wire.AppendArrayHeader(nil, 2), after), 0))
+				return
+			}
+			after++
+			from = e.objects[after]
+		}
+	}
+	var rows []byte
+	n, last := 0, uint64(0)
+	for ; from != nil && n < limit; from = from.next {
+		rows = appendObject(rows, from)
+		last = from.ID
+		n++
+	}
+	if from == nil {
+		last = 0
+	}
+	b := wire.AppendArrayHeader(nil, 2)
+	b = wire.AppendUint(b, last)
+	b = wire.AppendArrayHeader(b, n)
+	c.ReturnBytes(append(b, rows...))
+}
+
+// rootSessions lists sessions in the order in which they were opened, like
+// rootObjects.
+func rootSessions(o *Object, c *Call) {
+	e := o.engine
+	after, ok := cursor(c)
+	if !ok {
+		return
+	}
+	limit, ok := page(c)
+	if !ok {
+		return
+	}
+	ids := make([]uint64, 0, len(e.sessions))
+	for id := range e.sessions {
+		if id > after {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	next := uint64(0)
+	if len(ids) > limit {
+		ids = ids[:limit]
+		next = ids[limit-1]
+	}
+	b := wire.AppendArrayHeader(nil, 2)
+	b = wire.AppendUint(b, next)
+	b = wire.AppendArrayHeader(b, len(ids))
+	for _, id := range ids {
+		b = appendSession(b, e.sessions[id])
+	}
+	c.ReturnBytes(b)
+}
+
+func appendSession(b []byte, s *Session) []byte {
+	row := []struct {
+		key string
+		n   int64
+		s   string
+	}{
+		{key: "id", n: int64(s.ID)}, {key: "program", s: s.Info.Program}, {key: "host", s: s.Info.Host},
+		{key: "pid", n: int64(s.Info.PID)}, {key: "remote", s: s.Info.Remote}, {key: "key", s: s.Info.KeyName},
+		{key: "role", s: s.Info.Role.String()}, {key: "opened", n: s.opened}, {key: "objects", n: int64(s.objects)},
+		{key: "references", n: int64(len(s.refs))}, {key: "parked", n: int64(s.parked.n)},
+		{key: "running", n: int64(s.running.n)}, {key: "kept", n: int64(s.kept.n)}, {key: "kept_bytes", n: s.keptBytes},
+	}
+	b = wire.AppendMapHeader(b, len(row)+1)
+	for _, f := range row {
+		b = wire.AppendStr(b, f.key)
+		switch f.key {
+		case "program", "host", "remote", "key", "role":
+			b = wire.AppendStr(b, f.s)
+		default:
+			b = wire.AppendInt(b, f.n)
+		}
+	}
+	b = wire.AppendStr(b, "connected")
+	return wire.AppendBool(b, s.connected)
+}

@@ -1,0 +1,201 @@
+package engine
+
+import "github.com/syncmanager/syncmanager/internal/wire"
+
+// parkedCost is what the engine counts for a parked call beyond its item.
+const parkedCost = 384
+
+// Park lets the call wait in the list and reports whether it does. Without a
+// timeout to spend it leaves at once, as if the time had passed; at a limit it
+// fails. When it does not wait, it may be touched no more.
+func (c *Call) Park(w *Waiters) bool {
+	e, s := c.Object.engine, c.Session
+	if c.timeout == 0 && !c.deferred {
+		c.leaving(LeaveTimeout)
+		return false
+	}
+	cfg := &e.config
+	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && !s.Info.Trusted {
+		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.n, cfg.MaxParked))
+		return false
+	}
+	if cfg.MaxBytes > 0 && e.bytes >= cfg.MaxBytes {
+		c.Fail(wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; no call may wait", e.bytes, cfg.MaxBytes))
+		return false
+	}
+	c.park(w)
+	return true
+}
+
+// Stay lets a call that is leaving, or has not waited yet, wait in the list
+// without a deadline, whatever the limits: one that gave up a lock in order to
+// wait must get it back before it returns.
+func (c *Call) Stay(w *Waiters) {
+	c.timeout = noTimeout
+	c.park(w)
+}
+
+func (c *Call) park(w *Waiters) {
+	e, s := c.Object.engine, c.Session
+	if c.state != callRunning {
+		panic("engine: a call that is not running cannot wait")
+	}
+	e.lastPlace++
+	c.place = e.lastPlace
+	c.state = callParked
+	if s.calls == nil {
+		s.calls = make(map[uint64]*Call)
+	}
+	s.calls[c.Serial] = c
+	s.parked.push(c)
+	c.Object.parked.push(c)
+	e.parked++
+	e.bytes += parkedCost + int64(len(c.args))
+	c.enlist(w)
+	// A call that would not wait at all does wait for a busy object.
+	if c.timeout != noTimeout && (c.timeout > 0 || !c.deferred) {
+		c.deadline = e.until(c.timeout)
+		e.timers.add(c)
+	}
+}
+
+func (c *Call) enlist(w *Waiters) {
+	c.list = w
+	w.half(c.Session).insert(c)
+}
+
+func (c *Call) delist() {
+	if c.list != nil {
+		c.unlink()
+		c.list = nil
+	}
+}
+
+// MoveTo lets a parked call wait in another list, behind those that are there.
+// A deadline that it has goes on unless keepDeadline is false.
+func (c *Call) MoveTo(w *Waiters, keepDeadline bool) {
+	e := c.Object.engine
+	if c.state != callParked {
+		panic("engine: a call that does not wait cannot move")
+	}
+	c.delist()
+	if !keepDeadline && c.timer >= 0 {
+		e.timers.remove(c)
+	}
+	e.lastPlace++
+	c.place = e.lastPlace
+	c.enlist(w)
+}
+
+// unpark takes a call out of everything that it waits in.
+func (e *Engine) unpark(c *Call) {
+	c.delist()
+	if c.timer >= 0 {
+		e.timers.remove(c)
+	}
+	c.leave()
+	c.unawait()
+	c.Object.parked.remove(c)
+	e.parked--
+	e.bytes -= parkedCost + int64(len(c.args))
+	delete(c.Session.calls, c.Serial)
+	c.state = callRunning
+	c.args = nil
+}
+
+// depart lets a parked call leave without having been served.
+func (e *Engine) depart(c *Call, why Leaving) {
+	e.unpark(c)
+	if why == LeaveGone {
+		c.given = true
+	}
+	c.leaving(why)
+}
+
+// leaving asks the method for its reply to a call that is not served, and
+// gives the common one if it has none.
+func (c *Call) leaving(why Leaving) {
+	o, e := c.Object, c.Object.engine
+	if leave := c.Method.Leave; leave != nil && !c.deferred && !o.poisoned {
+		e.guarded(o, c, func(o *Object, c *Call) { leave(o, c, why) })
+		switch {
+		case c.Method == nil:
+			return
+		case c.state == callParked && why != LeaveTimeout && why != LeaveCancel:
+			e.unpark(c) // there is nothing left to wait for
+		case c.state != callRunning:
+			return
+		}
+	}
+	switch why {
+	case LeaveTimeout:
+		c.Fail(wire.ErrTimeout)
+	case LeaveRemoved:
+		if o.poisoned {
+			c.Fail(poisonedError(o))
+		} else {
+			c.Fail(removedError(o))
+		}
+	case LeaveShutdown:
+		c.Fail(wire.ErrShuttingDown)
+	default:
+		c.Fail(wire.ErrCancelled)
+	}
+}
+
+// cancel is OpCancel.
+func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
+	c := s.calls[serial]
+	if c == nil {
+		// Not seen yet, or a call whose reply is not kept.
+		if serial > s.watermark && !s.acked.has(serial) {
+			s.mark(serial, abandon)
+		}
+		return
+	}
+	if abandon {
+		s.mark(serial, true) // an old connection may bring the call again
+	}
+	switch c.state {
+	case callParked:
+		if abandon {
+			e.depart(c, LeaveGone)
+		} else {
+			e.depart(c, LeaveCancel)
+		}
+	case callOutside:
+		if abandon {
+			c.given = true
+		}
+		e.fx.Cancels = append(e.fx.Cancels, c.work)
+	case callDone:
+		if abandon {
+			s.forget(c)
+			e.undo(c)
+			e.drop(c)
+		}
+	}
+}
+
+// maxMarks bounds the cancels of a session that came before their calls, and
+// the abandoned calls, that are not acknowledged.
+const maxMarks = 4096
+
+// mark remembers that the serial, should it come, is not to be run.
+func (s *Session) mark(serial uint64, abandon bool) {
+	if _, ok := s.marks[serial]; !ok && len(s.marks) >= maxMarks {
+		return
+	}
+	if s.marks == nil {
+		s.marks = make(map[uint64]bool)
+	}
+	s.marks[serial] = s.marks[serial] || abandon
+}
+
+// shutdown is OpShutdown: whoever waits hears of it.
+func (e *Engine) shutdown() {
+	for o := e.first; o != nil; o = o.next {
+		o.dismiss(LeaveShutdown)
+	}
+	e.root.dismiss(LeaveShutdown)
+}
