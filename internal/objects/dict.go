@@ -28,7 +28,7 @@ func dictType() *engine.Type {
 			{Name: "pop", Params: "key[, default]", Result: "value", Fn: on((*dict).pop)},
 			{Name: "popitem", Result: "(key, value)", Fn: on((*dict).popitem)},
 			{Name: "setdefault", Params: "key, default=None", Result: "value", Flags: grows, Fn: on((*dict).setdefault)},
-			{Name: "update", Params: "pairs", Result: "None", Flags: grows, Fn: on((*dict).update)},
+			{Name: "update", Params: "pairs", Result: "None", Flags: grows, Fn: on((*dict).update), Finish: finishUpdate},
 			{Name: "clear", Result: "None", Fn: on((*dict).clear)},
 			{Name: "copy", Result: "dict", Flags: reads, Fn: on((*dict).copy)},
 			{Name: "merge", Params: "pairs", Result: "dict", Flags: reads, Fn: on((*dict).merge)},
@@ -37,7 +37,7 @@ func dictType() *engine.Type {
 			{Name: "compare_and_swap", Params: "key, old, new, absent=False", Result: "bool", Flags: grows, Fn: on((*dict).compareAndSwap)},
 			{Name: "compare_and_delete", Params: "key, old", Result: "bool", Fn: on((*dict).compareAndDelete)},
 			{Name: "get_many", Params: "keys", Result: "list of [found, value]", Flags: reads, Fn: on((*dict).getMany)},
-			{Name: "set_many", Params: "pairs", Result: "int", Flags: grows, Fn: on((*dict).setMany)},
+			{Name: "set_many", Params: "pairs", Result: "int", Flags: grows, Fn: on((*dict).update), Finish: finishUpdate},
 			{Name: "delete_many", Params: "keys", Result: "int", Fn: on((*dict).deleteMany)},
 			{Name: "scan", Params: "after=0, limit=1000, what='items', version=None", Result: "[next, version, rows]", Flags: reads, Fn: on((*dict).scan)},
 		},
@@ -344,23 +344,56 @@ func (d *dict) fill(o *engine.Object, c *engine.Call, p *pairs) int {
 	return added
 }
 
+// update serves set_many too, which replies with how many keys are new.
 func (d *dict) update(o *engine.Object, c *engine.Call) error {
 	p, err := d.check(o, c)
 	if err != nil {
 		return err
 	}
-	d.fill(o, c, p)
-	c.ReturnNil()
+	if p.table != nil && p.n > operandsHere && !p.refs {
+		was, from := d.table.clone(), *p.table
+		c.Outside(func() any { return was.updated(from) })
+		return nil
+	}
+	d.updated(c, d.fill(o, c, p))
 	return nil
 }
 
-func (d *dict) setMany(o *engine.Object, c *engine.Call) error {
-	p, err := d.check(o, c)
-	if err != nil {
-		return err
+func (d *dict) updated(c *engine.Call, added int) {
+	if c.Method.Name == "set_many" {
+		c.ReturnInt(int64(added))
+	} else {
+		c.ReturnNil()
 	}
-	c.ReturnInt(int64(d.fill(o, c, p)))
-	return nil
+}
+
+// updated returns a copy with the pairs of another dict.
+func (t *table) updated(from entries) table {
+	work := t.clone()
+	var buf [64]byte
+	for e := range from.each {
+		l, err := look(e.key.Bytes(), buf[:0])
+		if err != nil {
+			continue // no stored key is refused
+		}
+		if r := work.find(&l); r != 0 {
+			work.replace(r, e.value)
+		} else {
+			work.insert(&l, e.key, e.value)
+		}
+	}
+	return work
+}
+
+// finishUpdate installs what was merged outside. It has no references that the
+// dict did not have.
+func finishUpdate(o *engine.Object, c *engine.Call, result any) {
+	d := o.State.(*dict)
+	was := dict{d.table}
+	d.table = result.(table)
+	o.KeepAll(2*d.table.n, d.table.bytes, o.HasRefs(), d.Each)
+	o.DropAll(2*was.table.n, was.table.bytes, was.Each)
+	d.updated(c, d.table.n-was.table.n)
 }
 
 func (d *dict) clear(o *engine.Object, c *engine.Call) error {

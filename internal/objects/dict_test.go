@@ -310,3 +310,32 @@ func TestDictLimit(t *testing.T) {
 	})
 	c.want("error overloaded: a dict of 4 entries; the limit is 3", server, "create", "dict", vdict{1, 1, 2, 2, 3, 3, 4, 4})
 }
+
+// TestDictUpdateFromLarge merges a dict on this server that is worked on
+// outside.
+func TestDictUpdateFromLarge(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	var all vdict
+	for i := range 5000 {
+		all = append(all, i, "new")
+	}
+	from := c.create("dict", all)
+	d := c.create("dict", vdict{4999.0, "old", "x", 1})
+	c.ok(d, "set", "e", c.create("Event"))
+	w.manual = true
+	update := c.start(d, "update", from)
+	length := c.start(d, "len")
+	length.is("waiting")
+	c.ok(from, "set", 1, "later")
+	c.ok(from, "delete", 2)
+	w.manual = false
+	w.complete(0)
+	update.is("None")
+	length.is("5002")
+	c.want("'new'", d, "get", 1)
+	c.want("[6, 5002, [4999.0, 'x', 'e', 0, 1, 2]]", d, "scan", 0, 6, "keys")
+	c.want("0", d, "set_many", from)
+	c.want("'later'", d, "get", 1)
+}

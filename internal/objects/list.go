@@ -20,7 +20,7 @@ func listType() *engine.Type {
 			{Name: "delitem", Params: "index", Result: "None", Fn: on((*list).delitem)},
 			{Name: "getslice", Params: "start=None, stop=None, step=None", Result: "list", Flags: reads, Fn: on((*list).getslice)},
 			{Name: "setslice", Params: "start, stop, step, iterable", Result: "None", Flags: grows, Fn: on((*list).setslice)},
-			{Name: "delslice", Params: "start=None, stop=None, step=None", Result: "None", Fn: on((*list).delslice)},
+			{Name: "delslice", Params: "start=None, stop=None, step=None", Result: "None", Fn: on((*list).delslice), Finish: finishThin},
 			{Name: "append", Params: "value", Result: "None", Flags: grows, Fn: on((*list).append)},
 			{Name: "extend", Params: "iterable", Result: "None", Flags: grows, Fn: on((*list).extend)},
 			{Name: "insert", Params: "index, value", Result: "None", Flags: grows, Fn: on((*list).insert)},
@@ -130,7 +130,7 @@ func (l *list) getslice(o *engine.Object, c *engine.Call) error {
 		return nil
 	}
 	low, end, step := s.forward()
-	reply(c, sliceView{l.seq.slice(low, end), s.count, step, s.step < 0}, s.count)
+	reply(c, sliceView{l.seq.slice(low, end), s.count, step, s.step < 0}, end-low)
 	return nil
 }
 
@@ -181,27 +181,22 @@ func (l *list) delslice(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if s.count > 0 {
-		low, end, step := s.forward()
-		var keep, gone seq
-		if step == 1 {
-			gone = l.seq.splice(low, end, &keep)
-		} else {
-			i := 0
-			part := l.seq.slice(low, end)
-			for v := range part.all {
-				if i%step == 0 {
-					gone.push(v)
-				} else {
-					keep.push(v)
-				}
-				i++
-			}
-			l.seq.splice(low, end, &keep)
-		}
-		o.DropAll(gone.n, gone.bytes, gone.all)
+	if s.count == 0 {
+		c.ReturnNil()
+		return nil
 	}
-	c.ReturnNil()
+	low, end, step := s.forward()
+	switch {
+	case step == 1:
+		gone := l.seq.splice(low, end, &seq{})
+		o.DropAll(gone.n, gone.bytes, gone.all)
+		c.ReturnNil()
+	case end-low <= reverseHere:
+		l.thinOut(o, c, l.seq.thinned(low, end, step))
+	default:
+		was := l.seq.clone()
+		c.Outside(func() any { return was.thinned(low, end, step) })
+	}
 	return nil
 }
 

@@ -16,34 +16,43 @@ const (
 
 // A search compares elements with a value. The call's N says where it began.
 func (l *list) search(c *engine.Call, v []byte, start, stop int) {
-	part := l.seq.slice(start, stop)
-	all := c.Method.Name == "count"
-	if part.n <= searchHere {
-		l.found(c.Object, c, part.find(v, all))
+	if stop-start > searchHere {
+		l.searchOutside(c, v, start, stop)
 		return
 	}
-	c.Item, c.N = wire.Raw(v), int64(start)
-	value := c.Item
-	c.Outside(func() any { return part.find(value.Bytes(), all) })
+	l.found(c.Object, c, l.seq.find(v, start, stop, c.Method.Name == "count"))
 }
 
-// find returns the index of the first element that is equal, or -1; with all,
-// how many are.
-func (q *seq) find(v []byte, all bool) int {
+func (l *list) searchOutside(c *engine.Call, v []byte, start, stop int) {
+	part, all := l.seq.slice(start, stop), c.Method.Name == "count"
+	value := wire.Raw(v)
+	c.Item, c.N = value, int64(start)
+	c.Outside(func() any { return part.find(value.Bytes(), 0, part.n, all) })
+}
+
+// find returns how far from start the first element is that is equal, or -1;
+// with all, how many are.
+func (q *seq) find(v []byte, start, stop int, all bool) int {
 	i, n := 0, 0
-	for e := range q.all {
-		if wire.Equal(e.Bytes(), v) {
-			if !all {
-				return i
+	if start < stop {
+		q.from(start, func(e wire.Raw) bool {
+			if wire.Equal(e.Bytes(), v) {
+				n++
+				if !all {
+					return false
+				}
 			}
-			n++
-		}
-		i++
+			i++
+			return i < stop-start
+		})
 	}
-	if all {
+	switch {
+	case all:
 		return n
+	case n == 0:
+		return -1
 	}
-	return -1
+	return i
 }
 
 func finishSearch(o *engine.Object, c *engine.Call, result any) {
@@ -225,4 +234,35 @@ func (q *seq) sorted(down bool) order {
 		r.blocks = append(r.blocks, b)
 	}
 	return order{seq: r}
+}
+
+// thinned is a list without every step-th element of a part of it.
+type thinned struct{ left, gone seq }
+
+func (q *seq) thinned(low, end, step int) thinned {
+	var keep, gone seq
+	part := q.slice(low, end)
+	i := 0
+	for v := range part.all {
+		if i%step == 0 {
+			gone.push(v)
+		} else {
+			keep.push(v)
+		}
+		i++
+	}
+	left := q.clone()
+	left.splice(low, end, &keep)
+	return thinned{left, gone}
+}
+
+func finishThin(o *engine.Object, c *engine.Call, result any) {
+	o.State.(*list).thinOut(o, c, result.(thinned))
+}
+
+func (l *list) thinOut(o *engine.Object, c *engine.Call, r thinned) {
+	r.left.version = l.seq.version + 1
+	l.seq = r.left
+	o.DropAll(r.gone.n, r.gone.bytes, r.gone.all)
+	c.ReturnNil()
 }

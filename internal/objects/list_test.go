@@ -200,6 +200,10 @@ func TestListLarge(t *testing.T) {
 	c.want("error type: '<' not supported between instances of 'str' and 'int'", l, "sort")
 	c.want("6000", l, "len")
 	c.want("[6006, 'x']", l, "getslice", -2)
+	c.want("None", l, "delslice", nil, nil, 2)
+	c.want("[1, 3, 5]", l, "getslice", nil, 3)
+	c.want("3000", l, "len")
+	c.want("None", l, "imul", 2)
 	// Searches of an object that is removed meanwhile.
 	w.manual = true
 	gone := c.start(l, "remove", 17)

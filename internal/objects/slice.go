@@ -21,7 +21,7 @@ func clampInt(c *engine.Call) (int, bool) {
 		v := c.Args.Next()
 		peek := readerOf(wire.Raw(v))
 		if n, err := peek.Int(); err == nil {
-			return int(n), true
+			return fitInt(n), true
 		}
 		if less, err := wire.Compare(v, []byte{0}); err == nil && less < 0 {
 			return -maxInt - 1, true
@@ -29,10 +29,12 @@ func clampInt(c *engine.Call) (int, bool) {
 		return maxInt, true
 	case wire.TypeInt, wire.TypeBool:
 		n, err := c.Args.Int()
-		return int(n), err == nil
+		return fitInt(n), err == nil
 	}
 	return 0, false
 }
+
+func fitInt(n int64) int { return int(min(max(n, int64(-maxInt-1)), int64(maxInt))) }
 
 // bound takes one of a slice's three numbers; none means the default.
 func bound(c *engine.Call) (n int, none bool, err error) {
