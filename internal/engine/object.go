@@ -137,6 +137,17 @@ func (o *Object) KeepAll(n int, size int64, refs bool, each func(yield func(wire
 	}
 }
 
+// CheckGrowth refuses n more values with size bytes in all when the limit on
+// bytes would be passed. A handler that stores more than the call carries, such
+// as many values from one, asks before it stores any.
+func (e *Engine) CheckGrowth(n int, size int64) error {
+	more := size + int64(n)*itemCost
+	if limit := e.config.MaxBytes; limit > 0 && more > limit-e.bytes {
+		return wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; %d more would pass the limit of %d", e.bytes, more, limit)
+	}
+	return nil
+}
+
 // HasRefs reports whether some value that the object keeps may hold a
 // reference.
 func (o *Object) HasRefs() bool { return o.hasRefs }
