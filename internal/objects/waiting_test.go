@@ -46,6 +46,7 @@ type modelCall struct {
 	items     []modelItem // what the answer handed over
 	hold      *modelHold
 	index     int
+	stage     waitStage
 }
 
 // end answers the call.
@@ -143,7 +144,7 @@ func (h *waitRun) depart(m *modelCall, why engine.Leaving) {
 		m.forgotten = true
 	}
 	h.model.leave(h, m, why)
-	if !m.finished {
+	if !m.finished && !m.parked {
 		m.end(h, "error cancelled: call was cancelled")
 	}
 }
