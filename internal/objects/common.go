@@ -68,6 +68,15 @@ func checkRoom(o *engine.Object, n int) error {
 	return nil
 }
 
+// checkMany is checkRoom for a call that adds more values, of size bytes in
+// all, than it may carry itself.
+func checkMany(o *engine.Object, n, more int, size int64) error {
+	if err := checkRoom(o, n); err != nil {
+		return err
+	}
+	return o.Engine().CheckGrowth(more, size)
+}
+
 const (
 	maxKeyText   = 1 << 10
 	maxKeyDetail = 64 << 10
@@ -129,6 +138,3 @@ func versionArg(c *engine.Call, version uint64) error {
 
 // rawOf returns b, which nobody changes any more, as a Raw.
 func rawOf(b []byte) wire.Raw { return wire.OwnedRaw(b) }
-
-// opError turns an error of wire's operators into the one that Python raises.
-func opError(err error) error { return wire.AsError(err) }

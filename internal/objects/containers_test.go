@@ -415,3 +415,35 @@ func TestDictModel(t *testing.T) {
 		w.close()
 	}
 }
+
+// TestByteLimit checks that what would pass the limit on bytes is refused
+// before it is stored.
+func TestByteLimit(t *testing.T) {
+	w := newWorld(t, 1, func(c *engine.Config) { c.MaxBytes = 100_000 })
+	defer w.close()
+	c := w.clients[0]
+	l, d, s := c.create("list", []any{"value"}), c.create("dict"), c.create("set")
+	long := make([]byte, 3000)
+	for i := range long {
+		long[i] = byte(i)
+	}
+	var keys []any
+	for i := range 3000 {
+		keys = append(keys, vtuple{i, 1})
+	}
+	for _, call := range []struct {
+		o      wire.Ref
+		method string
+		args   []any
+	}{
+		{l, "imul", []any{1 << 20}}, {l, "extend", []any{long}}, {l, "setslice", []any{0, 0, nil, long}}, {server, "create", []any{"list", long}},
+		{d, "update", []any{keys}}, {server, "create", []any{"dict", keys}}, {s, "update", []any{keys}}, {server, "create", []any{"set", keys}},
+	} {
+		if got := c.do(call.o, call.method, call.args...); !strings.Contains(got, "would pass the limit of 100000") {
+			t.Errorf("%s: %.200s", call.method, got)
+		}
+	}
+	c.want("['value']", l, "value")
+	c.want("0", d, "len")
+	c.want("set()", s, "value")
+}

@@ -57,6 +57,9 @@ func newDict(o *engine.Object, c *engine.Call) error {
 		}
 		if other, ok := from.State.(*dict); ok {
 			c.Args.Next()
+			if err := checkMany(o, other.table.n, 2*other.table.n, other.table.bytes); err != nil {
+				return err
+			}
 			d.table = other.table.clone()
 			o.State = d
 			o.KeepAll(2*d.table.n, d.table.bytes, from.HasRefs(), d.Each)
@@ -321,6 +324,9 @@ func (d *dict) check(o *engine.Object, c *engine.Call) (*pairs, error) {
 	})
 	if err == nil && tight {
 		err = checkRoom(o, d.table.n+added)
+	}
+	if err == nil {
+		err = o.Engine().CheckGrowth(2*p.n, 0)
 	}
 	return &p, err
 }

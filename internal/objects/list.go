@@ -54,7 +54,7 @@ func newList(o *engine.Object, c *engine.Call) error {
 		err = c.Args.Done()
 	}
 	if err == nil {
-		err = checkRoom(o, src.n)
+		err = checkMany(o, src.n, src.n, 0)
 	}
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (l *list) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	if s.step == 1 {
 		stop := max(s.start, s.stop)
-		if err := checkRoom(o, l.seq.n-(stop-s.start)+src.n); err != nil {
+		if err := checkMany(o, l.seq.n-(stop-s.start)+src.n, src.n, 0); err != nil {
 			return err
 		}
 		with := keepAll(o, c, &src)
@@ -221,7 +221,7 @@ func (l *list) extend(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if err := checkRoom(o, l.seq.n+src.n); err != nil {
+	if err := checkMany(o, l.seq.n+src.n, src.n, 0); err != nil {
 		return err
 	}
 	q := keepAll(o, c, &src)
@@ -355,7 +355,7 @@ func (l *list) imul(o *engine.Object, c *engine.Call) error {
 		if n > maxInt/l.seq.n {
 			return wire.Errorf(wire.CodeOverflow, "%d entries %d times are too many", l.seq.n, n)
 		}
-		if err := checkRoom(o, l.seq.n*n); err != nil {
+		if err := checkMany(o, l.seq.n*n, l.seq.n*(n-1), l.seq.bytes*int64(n-1)); err != nil {
 			return err
 		}
 		was := l.seq.clone()

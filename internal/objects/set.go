@@ -52,7 +52,7 @@ func newSet(o *engine.Object, c *engine.Call) error {
 		err = c.Args.Done()
 	}
 	if err == nil {
-		err = checkRoom(o, t.n)
+		err = checkMany(o, t.n, t.n, t.bytes)
 	}
 	if err != nil {
 		return err

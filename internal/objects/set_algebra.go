@@ -173,6 +173,11 @@ func (s *set) inPlace(o *engine.Object, c *engine.Call) error {
 			return err
 		}
 	}
+	if op == opUnion || op == opSymmetric {
+		if err := o.Engine().CheckGrowth(n, 0); err != nil {
+			return err
+		}
+	}
 	if work > operandsHere && !refs {
 		was := s.table.clone()
 		c.Outside(func() any { return was.combine(op, others) })
