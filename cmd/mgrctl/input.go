@@ -1,0 +1,374 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+// input reads values from a command line.
+type input struct {
+	app    *app
+	string bool   // --string
+	read   bool   // standard input has been read
+	stdin  []byte // what it held
+}
+
+// takesValues gives the command the flag --string.
+func (a *app) takesValues(cmd *cobra.Command) *input {
+	in := &input{app: a}
+	cmd.Flags().BoolVarP(&in.string, "string", "s", false, "values are strings, also those that parse as JSON")
+	return in
+}
+
+// values reads arguments: JSON if it parses and a string if not; - is standard
+// input.
+func (in *input) values(args []string) ([]value, error) {
+	values := make([]value, len(args))
+	for i, arg := range args {
+		v, err := in.value(arg)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+func (in *input) value(arg string) (value, error) {
+	if arg != "-" {
+		return in.parse(arg)
+	}
+	if in.read {
+		return value{}, usage(nil, "- stands for standard input, which can be read once")
+	}
+	in.read = true
+	b, err := io.ReadAll(in.app.stdin)
+	if err != nil {
+		return value{}, fmt.Errorf("standard input: %w", err)
+	}
+	if !utf8.Valid(b) {
+		if in.string {
+			return value{}, usage(nil, "standard input is not UTF-8, so it is no string; without --string it is sent as bytes")
+		}
+		return value{arg: b}, nil
+	}
+	return in.parse(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))
+}
+
+func (in *input) parse(s string) (value, error) {
+	if !in.string {
+		x, err := parseJSON(s)
+		var bad *markError
+		if errors.As(err, &bad) {
+			return value{}, usage(nil, "value %s: %v; --string sends it as a string", clip(s, 60), err)
+		}
+		if err == nil {
+			return value{arg: x}, nil
+		}
+	}
+	if !utf8.ValidString(s) {
+		return value{}, usage(nil, "value %q is not UTF-8; give bytes as {\"$bytes\": BASE64}", clip(s, 60))
+	}
+	return value{arg: s}, nil
+}
+
+// markError says that an object with a mark does not hold what the mark wants.
+type markError struct{ text string }
+
+func (e *markError) Error() string { return e.text }
+
+// token stands for an object until a session can attach to it.
+type token string
+
+// maxInputDepth bounds the nesting of a value, as the server does.
+const maxInputDepth = 128
+
+// parseJSON parses exactly one JSON text. An object keeps the order of its keys.
+func parseJSON(s string) (any, error) {
+	if !utf8.ValidString(s) || !json.Valid([]byte(s)) {
+		return nil, errors.New("not JSON")
+	}
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	return parseNext(dec, 0)
+}
+
+func parseNext(dec *json.Decoder, depth int) (any, error) {
+	if depth > maxInputDepth {
+		return nil, &markError{fmt.Sprintf("it nests deeper than %d", maxInputDepth)}
+	}
+	t, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '[' {
+			return parseArray(dec, depth)
+		}
+		return parseObject(dec, depth)
+	case json.Number:
+		return parseNumber(t.String())
+	}
+	return t, nil // nil, bool, string
+}
+
+func parseNumber(s string) (any, error) {
+	if !strings.ContainsAny(s, ".eE") {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return n, nil
+		}
+		if n, ok := new(big.Int).SetString(s, 10); ok {
+			return n, nil
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return nil, &markError{fmt.Sprintf("the number %s is beyond the floats", clip(s, 40))}
+	}
+	return f, nil
+}
+
+func parseArray(dec *json.Decoder, depth int) (any, error) {
+	items := []any{}
+	for dec.More() {
+		x, err := parseNext(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, x)
+	}
+	_, err := dec.Token()
+	return items, err
+}
+
+func parseObject(dec *json.Decoder, depth int) (any, error) {
+	pairs := proxy.Pairs{}
+	at := map[string]int{}
+	for dec.More() {
+		k, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		x, err := parseNext(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		key, _ := k.(string)
+		if i, ok := at[key]; ok {
+			pairs[i].Value = x // the last one counts, as everywhere
+			continue
+		}
+		at[key] = len(pairs)
+		pairs = append(pairs, proxy.Pair{Key: key, Value: x})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	if len(pairs) == 1 {
+		key := pairs[0].Key.(string)
+		if read, ok := marks[key]; ok {
+			x, err := read(pairs[0].Value)
+			if err != nil {
+				return nil, &markError{fmt.Sprintf("{%q: ...}: %v", key, err)}
+			}
+			return x, nil
+		}
+	}
+	return pairs, nil
+}
+
+// marks reads the objects of one key that stand for what JSON lacks.
+var marks = map[string]func(any) (any, error){
+	"$bytes":     readBytes,
+	"$bytearray": func(x any) (any, error) { b, err := readBytes(x); return proxy.ByteArray(b.([]byte)), err },
+	"$set":       func(x any) (any, error) { l, err := readList(x); return proxy.SetValue(l), err },
+	"$frozenset": func(x any) (any, error) { l, err := readList(x); return proxy.FrozenSet(l), err },
+	"$tuple":     func(x any) (any, error) { l, err := readList(x); return proxy.Tuple(l), err },
+	"$time":      readTime,
+	"$ref":       readToken,
+	"$dict":      readDict,
+	"$complex":   readComplex,
+	"$float":     readFloat,
+	"$opaque":    readOpaque,
+}
+
+func readBytes(x any) (any, error) {
+	s, ok := x.(string)
+	if !ok {
+		return []byte{}, errors.New("want a string in base64")
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return []byte{}, fmt.Errorf("not base64: %v", err)
+	}
+	return b, nil
+}
+
+func readList(x any) ([]any, error) {
+	l, ok := x.([]any)
+	if !ok {
+		return nil, errors.New("want an array")
+	}
+	return l, nil
+}
+
+func readTime(x any) (any, error) {
+	s, ok := x.(string)
+	if !ok {
+		return nil, errors.New("want a string")
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse("2006-01-02T15:04:05.999999999", s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a time as 2026-01-02T15:04:05Z, or without a zone", s)
+	}
+	return proxy.LocalTime{Time: t}, nil
+}
+
+func readToken(x any) (any, error) {
+	s, ok := x.(string)
+	if !ok || !isToken(s) {
+		return nil, errors.New("want a token, typeid@address#ident")
+	}
+	return token(s), nil
+}
+
+func readDict(x any) (any, error) {
+	l, err := readList(x)
+	if err != nil {
+		return nil, errors.New("want an array of pairs")
+	}
+	pairs := make(proxy.Pairs, 0, len(l))
+	for _, p := range l {
+		kv, ok := p.([]any)
+		if !ok || len(kv) != 2 {
+			return nil, errors.New("want an array of arrays of two, key and value")
+		}
+		key := kv[0]
+		if k, ok := key.([]any); ok {
+			key = proxy.Tuple(k) // a list is no key
+		}
+		pairs = append(pairs, proxy.Pair{Key: key, Value: kv[1]})
+	}
+	return pairs, nil
+}
+
+func readComplex(x any) (any, error) {
+	l, err := readList(x)
+	if err != nil || len(l) != 2 {
+		return nil, errors.New("want an array of two numbers")
+	}
+	var parts [2]float64
+	for i, p := range l {
+		switch p := p.(type) {
+		case int64:
+			parts[i] = float64(p)
+		case float64:
+			parts[i] = p
+		default:
+			return nil, errors.New("want an array of two numbers")
+		}
+	}
+	return complex(parts[0], parts[1]), nil
+}
+
+func readFloat(x any) (any, error) {
+	switch x {
+	case "nan":
+		return math.NaN(), nil
+	case "inf":
+		return math.Inf(1), nil
+	case "-inf":
+		return math.Inf(-1), nil
+	}
+	return nil, errors.New(`want "nan", "inf" or "-inf"`)
+}
+
+func readOpaque(x any) (any, error) {
+	pairs, _ := x.(proxy.Pairs)
+	var o proxy.Opaque
+	for _, p := range pairs {
+		switch s, _ := p.Value.(string); p.Key {
+		case "lang":
+			o.Lang = s
+		case "data":
+			b, err := readBytes(p.Value)
+			if err != nil {
+				return nil, err
+			}
+			o.Data = b.([]byte)
+		}
+	}
+	if o.Lang == "" || o.Data == nil {
+		return nil, errors.New(`want {"lang": ..., "data": base64}`)
+	}
+	return o, nil
+}
+
+// attach replaces the tokens in the values by the objects that they name.
+func attach(ctx context.Context, m *proxy.Manager, values []value) error {
+	for i := range values {
+		x, err := attachAny(ctx, m, values[i].arg)
+		if err != nil {
+			return err
+		}
+		values[i].arg = x
+	}
+	return nil
+}
+
+func attachAny(ctx context.Context, m *proxy.Manager, x any) (any, error) {
+	var err error
+	list := func(l []any) {
+		for i := range l {
+			if err == nil {
+				l[i], err = attachAny(ctx, m, l[i])
+			}
+		}
+	}
+	switch x := x.(type) {
+	case token:
+		return m.Attach(ctx, string(x))
+	case []any:
+		list(x)
+	case proxy.Tuple:
+		list(x)
+	case proxy.SetValue:
+		list(x)
+	case proxy.FrozenSet:
+		list(x)
+	case proxy.Pairs:
+		for i := range x {
+			if err == nil {
+				x[i].Value, err = attachAny(ctx, m, x[i].Value)
+			}
+		}
+	}
+	return x, err
+}
+
+// anys returns the values as arguments of a call.
+func anys(values []value) []any {
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	return args
+}

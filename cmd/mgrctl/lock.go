@@ -1,0 +1,448 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncmanager/syncmanager/internal/defaults"
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+var lockTypes = []string{"Lock", "RLock", "Semaphore", "BoundedSemaphore"}
+
+func (a *app) lockCommand() *cobra.Command {
+	cmd := group("lock", "Work on a lock or a semaphore",
+		a.lockRunCommand(), a.lockLsCommand(), a.lockInfoCommand(), a.lockAcquireCommand(), a.lockReleaseCommand())
+	cmd.Long = `Locks are Lock, RLock, and the permits of Semaphore and BoundedSemaphore. A hold
+of one has a fencing token: a number above that of every hold before.`
+	return cmd
+}
+
+// openLock returns the lock. A name that is not taken becomes a Lock.
+func (a *app) openLock(ctx context.Context, m *proxy.Manager, name string) (*proxy.Ref, error) {
+	ref, err := a.findTyped(ctx, m, name, lockTypes...)
+	if errors.Is(err, proxy.ErrNotFound) {
+		bounded, cancel := a.within(ctx)
+		defer cancel()
+		return m.Open(bounded, name, "Lock")
+	}
+	return ref, err
+}
+
+// acquirer takes a lock, or a permit.
+type acquirer interface {
+	Acquire(ctx context.Context) (*proxy.Hold, error)
+	AcquireTimeout(ctx context.Context, d time.Duration) (*proxy.Hold, error)
+}
+
+// rlock is an RLock of the program as its owner.
+type rlock struct{ *proxy.RLock }
+
+func (l rlock) Acquire(ctx context.Context) (*proxy.Hold, error) {
+	return l.RLock.Acquire(ctx, proxy.Owner{})
+}
+
+func (l rlock) AcquireTimeout(ctx context.Context, d time.Duration) (*proxy.Hold, error) {
+	return l.RLock.AcquireTimeout(ctx, proxy.Owner{}, d)
+}
+
+// acquire waits for the lock for up to --timeout and takes it.
+func (a *app) acquire(ctx context.Context, ref *proxy.Ref, name string) (*proxy.Hold, error) {
+	var l acquirer
+	var err error
+	switch ref.TypeID() {
+	case "Lock":
+		l, err = proxy.As[proxy.Lock](ref)
+	case "RLock":
+		r, e := proxy.As[proxy.RLock](ref)
+		l, err = rlock{r}, e
+	case "Semaphore":
+		l, err = proxy.As[proxy.Semaphore](ref)
+	default:
+		l, err = proxy.As[proxy.BoundedSemaphore](ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel, wait, bounded := a.patience(ctx)
+	defer cancel()
+	if !bounded {
+		return l.Acquire(ctx)
+	}
+	h, err := l.AcquireTimeout(ctx, wait)
+	if errors.Is(err, proxy.ErrTimeout) {
+		return nil, &failure{
+			err:  fmt.Errorf("%s %q: not to be had within %v", ref.TypeID(), name, wait),
+			exit: exitTimeout, code: "timeout", hint: "mgrctl lock info " + name + " says who has it; --timeout waits longer",
+		}
+	}
+	return h, err
+}
+
+func (a *app) lockRunCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run NAME -- CMD [ARG...]",
+		Short: "Run a command while holding a lock",
+		Long: `Run waits for the lock for up to --timeout, runs the command, and releases the
+lock. A name that is not taken becomes a Lock. The exit code is the command's.
+
+The command finds the fencing token in ` + tokenEnv + `. If the hold is
+lost while it runs, because the server was out of reach for too long or somebody
+released the lock, the command gets SIGTERM, and is killed 5 s later.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() != 1 || len(args) < 2 {
+				return usage(cmd, "%s takes a name, --, and a command", cmd.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeNames(lockTypes...),
+	}
+	ch := a.changes(cmd)
+	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+		name := args[0]
+		a.object = name
+		path, err := exec.LookPath(args[1])
+		if err != nil {
+			return err
+		}
+		if ch.skip("run %q while holding %q", path, name) {
+			return nil
+		}
+		ref, err := a.openLock(ctx, m, name)
+		if err != nil {
+			return err
+		}
+		hold, err := a.acquire(ctx, ref, name)
+		if err != nil {
+			return err
+		}
+		err = a.runHolding(hold, path, args[1:])
+		bounded, cancel := a.within(context.WithoutCancel(ctx))
+		defer cancel()
+		if e := hold.Release(bounded); err == nil && e != nil {
+			err = fmt.Errorf("releasing the lock: %w", e)
+		}
+		return err
+	})
+	return cmd
+}
+
+// tokenEnv is where the command of lock run finds the fencing token.
+const tokenEnv = defaults.Prefix + "FENCING_TOKEN"
+
+// killAfter is how long a command may take to end whose hold was lost.
+const killAfter = 5 * time.Second
+
+// runHolding runs the command and passes signals on to it.
+func (a *app) runHolding(hold *proxy.Hold, path string, argv []string) error {
+	// Signals end the command, and by that us: the lock is released after it.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	cmd := exec.CommandContext(hold.Context(), path, argv[1:]...)
+	cmd.Args = argv
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
+	cmd.Env = append(os.Environ(), tokenEnv+"="+strconv.FormatUint(hold.Token(), 10))
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err == nil || errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return cmd.Process.Kill() // where there is no such signal
+	}
+	cmd.WaitDelay = killAfter
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				// A terminal has sent its interrupt to the command as well.
+				if s != os.Interrupt || !isTerminal(a.stdin) {
+					_ = cmd.Process.Signal(s) // it may have ended
+				}
+			}
+		}
+	}()
+	err := cmd.Wait()
+	if lost := hold.Err(); lost != nil {
+		return &failure{err: fmt.Errorf("the command was stopped: %w", lost), exit: exitConflict, code: "lock_lost"}
+	}
+	return err
+}
+
+func (a *app) lockLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls [PREFIX]",
+		Short: "List the named locks and who has them",
+		Args:  nargs(0, 1),
+		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			rows := a.rows(
+				column{key: "name", head: "NAME", name: true}, column{key: "typeid", head: "TYPE"}, column{key: "locked", head: "LOCKED"}, column{key: "holder", head: "HOLDER"},
+				column{key: "since", head: "SINCE"}, column{key: "waiting", head: "WAITING"}, column{key: "token", head: "TOKEN"}, column{key: "session", head: "SESSION", wide: true},
+			)
+			prefix := ""
+			if len(args) == 1 {
+				prefix = args[0]
+			}
+			err := a.eachName(ctx, m, prefix, func(o *proxy.ObjectInfo) error {
+				if !slices.Contains(lockTypes, o.TypeID) {
+					return nil
+				}
+				bounded, cancel := a.within(ctx)
+				defer cancel()
+				ref, err := m.Lookup(bounded, o.Name)
+				if errors.Is(err, proxy.ErrNotFound) {
+					return nil // removed meanwhile
+				}
+				if err != nil {
+					return err
+				}
+				defer ref.Release()
+				s, err := lockState(bounded, ref)
+				if err != nil {
+					return err
+				}
+				none := cell{"-", "", "null"}
+				cells := []cell{text(o.Name), text(o.TypeID), boolean(s.locked), none, none, number(o.Waiting), none, none}
+				if len(s.holders) > 0 {
+					h := &s.holders[0]
+					cells[3], cells[4], cells[6], cells[7] = text(holderName(h, len(s.holders))), instant(time.Unix(0, h.Since)), ident(h.Token), ident(h.Session)
+				}
+				return rows.add(cells...)
+			})
+			if err != nil {
+				return err
+			}
+			return rows.end()
+		}),
+	}
+}
+
+// holderName says who holds a lock, and how many more hold permits.
+func holderName(h *proxy.LockInfo, n int) string {
+	s := fmt.Sprintf("%s@%s:%d", h.Program, h.Host, h.PID)
+	if n > 1 {
+		s += fmt.Sprintf(" and %d more", n-1)
+	}
+	return s
+}
+
+// state is what there is to know of a lock.
+type state struct {
+	locked  bool
+	permits *int64 // that are left
+	waiting *int64
+	holders []proxy.LockInfo // the oldest first, up to 1000
+}
+
+func lockState(ctx context.Context, ref *proxy.Ref) (*state, error) {
+	s := new(state)
+	if ref.TypeID() == "Lock" || ref.TypeID() == "RLock" {
+		h, err := proxy.Call[*proxy.LockInfo](ctx, ref, "holder")
+		if h != nil {
+			s.locked, s.waiting, s.holders = true, &h.Waiting, []proxy.LockInfo{*h}
+		}
+		return s, err
+	}
+	var left, waiting int64
+	var err error
+	if left, err = proxy.Call[int64](ctx, ref, "get_value"); err != nil {
+		return nil, err
+	}
+	if waiting, err = proxy.Call[int64](ctx, ref, "waiting"); err != nil {
+		return nil, err
+	}
+	s.locked, s.permits, s.waiting = left == 0, &left, &waiting
+	s.holders, err = proxy.Call[[]proxy.LockInfo](ctx, ref, "holders")
+	return s, err
+}
+
+func (a *app) lockInfoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "info NAME",
+		Short:             "Show who has a lock, from where, since when, and how many wait",
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(lockTypes...),
+		RunE: a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.findTyped(ctx, m, args[0], lockTypes...)
+			if err != nil {
+				return err
+			}
+			s, err := lockState(ctx, ref)
+			if err != nil {
+				return err
+			}
+			fields := []fieldOf{{"name", text(args[0])}, {"typeid", text(ref.TypeID())}, {"locked", boolean(s.locked)}}
+			if s.permits != nil {
+				fields = append(fields, fieldOf{"permits_left", number(*s.permits)})
+			}
+			waiting := int64(0)
+			if s.waiting != nil {
+				waiting = *s.waiting
+			}
+			fields = append(fields, fieldOf{"waiting", number(waiting)}, holdersField(s.holders))
+			return a.record(args[0], fields...)
+		}),
+	}
+}
+
+// holdersField says who holds a lock, in words or as a list of objects.
+func holdersField(holders []proxy.LockInfo) fieldOf {
+	var c cell
+	json := []byte{'['}
+	for i := range holders {
+		h := &holders[i]
+		since := instant(time.Unix(0, h.Since))
+		if i > 0 {
+			c.human += "; "
+			c.plain += "; "
+			json = append(json, ',')
+		}
+		words := fmt.Sprintf("%s (session %d, from %s, token %d, ", holderName(h, 1), h.Session, orDash(h.Remote), h.Token)
+		c.human += words + "since " + since.human + ")"
+		c.plain += words + "since " + since.plain + ")"
+		row := listing{columns: holderColumns}
+		json = append(json, row.object([]cell{
+			ident(h.Session), text(h.Program), text(h.Host), number(h.PID), text(h.Remote), ident(h.Owner), ident(h.Token), since, number(h.Count), boolean(h.Owned),
+		})...)
+	}
+	if len(holders) == 0 {
+		c.human = "-"
+	}
+	c.json = string(append(json, ']'))
+	return fieldOf{"holders", c}
+}
+
+var holderColumns = []column{
+	{key: "session"}, {key: "program"}, {key: "host"}, {key: "pid"}, {key: "remote"}, {key: "owner"}, {key: "token"}, {key: "since"}, {key: "count"}, {key: "owned"},
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func (a *app) lockAcquireCommand() *cobra.Command {
+	var hold time.Duration
+	cmd := &cobra.Command{
+		Use:   "acquire NAME --for DURATION",
+		Short: "Take a lock for a time, also beyond the end of this command",
+		Long: `Acquire waits for the lock for up to --timeout, takes it, prints the fencing
+token, and ends. A name that is not taken becomes a Lock.
+
+The hold outlives the command. It ends after DURATION, with "mgrctl lock release
+NAME --token TOKEN", or with "mgrctl client kick" of its session, and at once when
+the server ends. It is a session without a connection, whose lease is DURATION; so
+a hold lasts for 10 minutes at most, the longest lease that servers give. Waiters
+stay in line meanwhile.`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(lockTypes...),
+	}
+	ch := a.changes(cmd)
+	cmd.Flags().DurationVar(&hold, "for", 0, "how `long` to hold it: 1s to 10m")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if hold < time.Second || hold > maxHold {
+			return usage(cmd, "--for %v: it lies between 1s and %v", hold, maxHold)
+		}
+		return a.acquireDetached(cmd.Context(), ch, args[0], hold)
+	}
+	return cmd
+}
+
+// maxHold is the longest lease that servers give.
+const maxHold = 10 * time.Minute
+
+// acquireDetached takes the lock in a session of its own and drops its
+// connection without closing it: then it lives, and holds the lock, until its
+// lease has run out.
+func (a *app) acquireDetached(ctx context.Context, ch *change, name string, d time.Duration) error {
+	m, err := a.connect(ctx, proxy.Config{Lease: d})
+	if err != nil {
+		return err
+	}
+	detached := false
+	defer func() {
+		// The end of the process drops the connection.
+		if !detached {
+			m.Close()
+		}
+	}()
+	a.object = name
+	if ch.skip("take lock %q for %v", name, d) {
+		return nil
+	}
+	if m.Lease() != d {
+		return fmt.Errorf("the server would hold it for %v, not for %v", m.Lease(), d)
+	}
+	ref, err := a.openLock(ctx, m, name)
+	if err != nil {
+		return err
+	}
+	h, err := a.acquire(ctx, ref, name)
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(d)
+	token := strconv.FormatUint(h.Token(), 10)
+	if a.format == formatRaw {
+		err = a.line(token)
+	} else {
+		end := instant(until)
+		end.human = until.Local().Format(time.DateTime)
+		err = a.record(token, fieldOf{"name", text(name)}, fieldOf{"token", ident(h.Token())}, fieldOf{"session", ident(m.SessionID())}, fieldOf{"until", end})
+	}
+	detached = err == nil // whom nobody knows about, nobody can release
+	return err
+}
+
+func (a *app) lockReleaseCommand() *cobra.Command {
+	var token uint64
+	cmd := &cobra.Command{
+		Use:   "release NAME --token TOKEN",
+		Short: "End the hold with a fencing token, whoever has it",
+		Long: `Release ends the hold with that fencing token, and no other: one that is over is a
+conflict. Its holder is told that it has lost the lock.`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(lockTypes...),
+	}
+	ch := a.changes(cmd)
+	cmd.Flags().Uint64Var(&token, "token", 0, "the hold's fencing token")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if token == 0 {
+			return usage(cmd, "%s needs the --token of a hold", cmd.CommandPath())
+		}
+		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.findTyped(ctx, m, args[0], lockTypes...)
+			if err != nil || ch.skip("end hold %d of %s %q", token, ref.TypeID(), args[0]) {
+				return err
+			}
+			switch ref.TypeID() {
+			case "Lock":
+				_, err = proxy.Call[struct{}](ctx, ref, "release", token)
+			case "RLock":
+				_, err = proxy.Call[struct{}](ctx, ref, "release", 0, token)
+			default:
+				_, err = proxy.Call[struct{}](ctx, ref, "release_permit", token)
+			}
+			return err
+		})(cmd, args)
+	}
+	return cmd
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+var objectColumns = []column{
+	{key: "name", head: "NAME", name: true}, {key: "typeid", head: "TYPE"}, {key: "len", head: "LEN"}, {key: "bytes", head: "SIZE"},
+	{key: "sessions", head: "SESSIONS"}, {key: "waiting", head: "WAITING"}, {key: "created", head: "CREATED"}, {key: "id", head: "ID", wide: true},
+}
+
+func objectCells(o *proxy.ObjectInfo) []cell {
+	return []cell{
+		text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()), ident(o.ID),
+	}
+}
+
+// eachName calls f for the named objects whose names begin with the prefix,
+// page by page.
+func (a *app) eachName(ctx context.Context, m *proxy.Manager, prefix string, f func(*proxy.ObjectInfo) error) error {
+	const limit = 1000
+	for after := ""; ; {
+		bounded, cancel := a.within(ctx)
+		rows, err := m.NamesPage(bounded, prefix, after, limit)
+		cancel()
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := f(&rows[i]); err != nil {
+				return err
+			}
+		}
+		if len(rows) < limit {
+			return nil
+		}
+		after = rows[len(rows)-1].Name
+	}
+}
+
+func (a *app) lsCommand() *cobra.Command {
+	var typeid string
+	cmd := &cobra.Command{
+		Use:               "ls [PREFIX]",
+		Short:             "List the named objects",
+		Args:              nargs(0, 1),
+		ValidArgsFunction: a.completeNames(),
+		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			rows := a.rows(objectColumns...)
+			err := a.eachName(ctx, m, strings.Join(args, ""), func(o *proxy.ObjectInfo) error {
+				if typeid != "" && o.TypeID != typeid {
+					return nil
+				}
+				return rows.add(objectCells(o)...)
+			})
+			if err != nil {
+				return err
+			}
+			return rows.end()
+		}),
+	}
+	cmd.Flags().StringVar(&typeid, "type", "", "only objects of this `typeid`")
+	return cmd
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show one object: what it is, its token, what it holds",
+		Long: `Show prints what the server knows of an object, its token, and its value as
+Python's repr prints it, if it has no more than 1000 entries.
+
+Whoever has the token, and a key of the server, can reach the object.`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(),
+		RunE: a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.find(ctx, m, args[0])
+			if err != nil {
+				return err
+			}
+			info, err := objectInfo(ctx, m, args[0], ref)
+			if err != nil {
+				return err
+			}
+			fields := []fieldOf{{"name", text(args[0])}, {"typeid", text(ref.TypeID())}, {"id", ident(ref.ID())}}
+			small := true
+			if info != nil {
+				fields[0].cell = text(info.Name)
+				fields = append(fields, fieldOf{"len", optional(info.Len)}, fieldOf{"bytes", size(info.Bytes)},
+					fieldOf{"sessions", number(info.Sessions)}, fieldOf{"waiting", number(info.Waiting)}, fieldOf{"created", instant(info.CreatedAt())})
+				small = info.Len == nil || *info.Len <= maxShown
+			}
+			fields = append(fields, fieldOf{"token", text(ref.Token())})
+			if small {
+				repr, err := ref.Repr(ctx)
+				if err != nil {
+					return err
+				}
+				c := text(repr)
+				c.human = clip(repr, 2000)
+				fields = append(fields, fieldOf{"repr", c})
+			}
+			return a.record(fields[0].cell.plain, fields...)
+		}),
+	}
+}
+
+// maxShown is how many entries an object may have whose value is shown.
+const maxShown = 1000
+
+// objectInfo returns the server's listing of the object, nil if it has no name.
+func objectInfo(ctx context.Context, m *proxy.Manager, name string, ref *proxy.Ref) (*proxy.ObjectInfo, error) {
+	rows, err := m.NamesPage(ctx, name, "", 1)
+	if err != nil || len(rows) == 0 || rows[0].ID != ref.ID() {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+func (a *app) createCommand() *cobra.Command {
+	var ifMissing bool
+	cmd := &cobra.Command{
+		Use:   "create NAME TYPEID [ARG...]",
+		Short: "Create a named object",
+		Long: `Create makes an object of the type under the name. It stays until it is removed.
+A name that is taken is a conflict; with --if-missing an object of that type is
+left as it is.`,
+		Args: nargs(2, -1),
+		ValidArgsFunction: a.complete(func(ctx context.Context, m *proxy.Manager, args []string, _ string) ([]string, error) {
+			if len(args) != 1 {
+				return nil, nil
+			}
+			return m.Types(ctx)
+		}),
+	}
+	ch := a.changes(cmd)
+	in := a.takesValues(cmd)
+	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "accept an object of that name and type")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		values, err := in.values(args[2:])
+		if err != nil {
+			return err
+		}
+		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			name, typeid := args[0], args[1]
+			a.object = name
+			ref, err := m.Lookup(ctx, name)
+			switch {
+			case err == nil && ref.TypeID() != typeid:
+				return &failure{exit: exitConflict, code: "exists", err: fmt.Errorf("%q exists and is a %s, not a %s", name, ref.TypeID(), typeid)}
+			case err == nil && !ifMissing:
+				return &failure{exit: exitConflict, code: "exists", err: fmt.Errorf("%s %q exists", typeid, name), hint: "--if-missing accepts that"}
+			case err == nil:
+				return nil
+			case !errors.Is(err, proxy.ErrNotFound):
+				return err
+			}
+			info, err := m.Describe(ctx, typeid)
+			if err != nil {
+				return err
+			}
+			if err := attach(ctx, m, values); err != nil {
+				return err
+			}
+			if ch.skip("create %s %q", typeid, name) {
+				return nil
+			}
+			if _, err := m.Open(ctx, name, typeid, anys(values)...); err != nil {
+				return misfit(err, typeid+"("+info.Params+")")
+			}
+			a.say("created %s %q", typeid, name)
+			return nil
+		})(cmd, args)
+	}
+	return cmd
+}
+
+// misfit adds the signature to an error of arguments that do not fit.
+func misfit(err error, signature string) error {
+	if errors.Is(err, proxy.ErrType) || errors.Is(err, proxy.ErrValue) || errors.Is(err, proxy.ErrOverflow) {
+		f := &failure{err: err, hint: "it takes " + signature}
+		if errors.Is(err, proxy.ErrType) {
+			f.exit = exitUsage
+		}
+		return f
+	}
+	return err
+}
+
+func (a *app) rmCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rm NAME...",
+		Short: "Remove named objects",
+		Long: `Remove removes objects by name: calls that wait on them fail, as do later ones.
+All the names are looked up before the first is removed.`,
+		Args:              nargs(1, -1),
+		ValidArgsFunction: a.completeNames(),
+	}
+	ch := a.destroys(cmd)
+	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+		what := make([]string, len(args))
+		for i, name := range args {
+			bounded, cancel := a.within(ctx)
+			ref, err := a.find(bounded, m, name)
+			cancel()
+			if err != nil {
+				return err
+			}
+			what[i] = fmt.Sprintf("%s %q", ref.TypeID(), name)
+		}
+		ok, err := ch.confirm("remove %s", strings.Join(what, ", "))
+		if !ok {
+			return err
+		}
+		for i, name := range args {
+			a.object = name
+			bounded, cancel := a.within(ctx)
+			err := m.Remove(bounded, name)
+			cancel()
+			if err != nil {
+				return err
+			}
+			a.say("removed %s", what[i])
+		}
+		return nil
+	})
+	return cmd
+}
+
+func (a *app) objectCommand() *cobra.Command {
+	return group("object", "All objects, also those without a name", a.objectLsCommand())
+}
+
+func (a *app) objectLsCommand() *cobra.Command {
+	var (
+		types            []string
+		prefix           string
+		anonymous, named bool
+		minBytes         int64
+		after            uint64
+		limit            int
+	)
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List all objects with sizes and references",
+		Long: `List all objects, in the order of their creation, with their sizes by the
+server's count and the number of sessions that refer to them. It needs the role
+admin.
+
+With --limit it stops after so many and says from where to go on: --after.`,
+		Args: nargs(0, 0),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usage(cmd, "--limit %d: it is 0 or more", limit)
+			}
+			if anonymous && named {
+				return usage(cmd, "--anonymous and --named leave nothing")
+			}
+			return nil
+		},
+		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, _ []string) error {
+			rows := a.rows(
+				column{key: "id", head: "ID", name: true}, column{key: "name", head: "NAME"}, column{key: "typeid", head: "TYPE"}, column{key: "len", head: "LEN"},
+				column{key: "bytes", head: "SIZE"}, column{key: "sessions", head: "SESSIONS"}, column{key: "waiting", head: "WAITING"}, column{key: "created", head: "CREATED"},
+			)
+			rows.paged = limit > 0
+			for next := after; ; {
+				bounded, cancel := a.within(ctx)
+				page, err := m.Objects(bounded, next, 1000)
+				cancel()
+				if err != nil {
+					return err
+				}
+				for i := range page.Rows {
+					o := &page.Rows[i]
+					if len(types) > 0 && !slices.Contains(types, o.TypeID) || !strings.HasPrefix(o.Name, prefix) ||
+						anonymous && o.Name != "" || named && o.Name == "" || o.Bytes < minBytes {
+						continue
+					}
+					err := rows.add(ident(o.ID), text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()))
+					if err != nil {
+						return err
+					}
+					if rows.rows == limit && (page.Next != 0 || i+1 < len(page.Rows)) {
+						return rows.endAt(o.ID)
+					}
+				}
+				if next = page.Next; next == 0 {
+					return rows.end()
+				}
+			}
+		}),
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&types, "type", nil, "only objects of this `typeid` (may be repeated)")
+	f.StringVar(&prefix, "prefix", "", "only objects whose names begin so")
+	f.BoolVar(&anonymous, "anonymous", false, "only objects without a name")
+	f.BoolVar(&named, "named", false, "only objects with a name")
+	f.Int64Var(&minBytes, "min-bytes", 0, "only objects of at least this size, in `bytes`")
+	f.Uint64Var(&after, "after", 0, "begin after the object with this `id`")
+	f.IntVar(&limit, "limit", 0, "list so many at most; 0: all")
+	return cmd
+}

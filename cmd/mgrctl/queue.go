@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+var queueTypes = []string{"Queue", "JoinableQueue", "LifoQueue", "PriorityQueue", "SimpleQueue"}
+
+func (a *app) queueCommand() *cobra.Command {
+	return group("queue", "Work on a queue of any kind",
+		a.queuePutCommand(), a.queueGetCommand(), a.queuePeekCommand(), a.queueLsCommand(), a.queuePurgeCommand())
+}
+
+// receiver is a queue of any kind, as far as getting goes.
+type receiver interface {
+	Receive(ctx context.Context) (*proxy.Delivery[value], error)
+}
+
+// openQueue returns the queue as what all kinds have in common.
+func openQueue(ref *proxy.Ref) (receiver, error) {
+	switch ref.TypeID() {
+	case "Queue":
+		return proxy.As[proxy.Queue[value]](ref)
+	case "JoinableQueue":
+		return proxy.As[proxy.JoinableQueue[value]](ref)
+	case "LifoQueue":
+		return proxy.As[proxy.LifoQueue[value]](ref)
+	case "PriorityQueue":
+		return proxy.As[proxy.PriorityQueue[value, value]](ref)
+	}
+	return proxy.As[proxy.SimpleQueue[value]](ref)
+}
+
+func (a *app) queuePutCommand() *cobra.Command {
+	var priority string
+	cmd := &cobra.Command{
+		Use:   "put NAME VALUE...",
+		Short: "Put items, in their order",
+		Long: `Put puts items in their order. It waits for room for up to --timeout; when it
+gives up half-way, the error says how many were put.
+
+An item of a PriorityQueue is its own priority, unless --priority gives one.`,
+		Args:              nargs(2, -1),
+		ValidArgsFunction: a.completeNames(queueTypes...),
+	}
+	ch := a.changes(cmd)
+	in := a.takesValues(cmd)
+	cmd.Flags().StringVar(&priority, "priority", "", "`value` that orders the items in a PriorityQueue; the least comes first")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		values, err := in.values(args[1:])
+		if err != nil {
+			return err
+		}
+		order := value{}
+		if cmd.Flags().Changed("priority") {
+			if order, err = in.value(priority); err != nil {
+				return err
+			}
+		}
+		return a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.findTyped(ctx, m, args[0], queueTypes...)
+			if err != nil {
+				return err
+			}
+			if err := attach(ctx, m, values); err != nil {
+				return err
+			}
+			if ch.skip("put %s into %s %q", count(len(values), "item"), ref.TypeID(), args[0]) {
+				return nil
+			}
+			if !cmd.Flags().Changed("priority") && len(values) > 1 && ref.TypeID() != "SimpleQueue" {
+				_, err := a.call(ctx, ref, "put_many", []value{{arg: anys(values)}})
+				return err
+			}
+			for _, v := range values {
+				method, put := "put", []value{v}
+				if cmd.Flags().Changed("priority") {
+					method, put = "put_priority", []value{order, v}
+				}
+				if _, err := a.call(ctx, ref, method, put); err != nil {
+					return err
+				}
+			}
+			return nil
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) queueGetCommand() *cobra.Command {
+	var (
+		number int
+		follow bool
+	)
+	cmd := &cobra.Command{
+		Use:   "get NAME",
+		Short: "Get items and print them",
+		Long: `Get removes the next item and prints it. It waits for one for up to --timeout.
+
+An item is gone from the queue only when it was written out: if that fails, or
+the command is killed before, the item goes back to its old place.`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(queueTypes...),
+	}
+	ch := a.changes(cmd)
+	cmd.Flags().IntVarP(&number, "count", "n", 1, "how many items to get, one line each")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "get items until the queue is shut down, or nothing comes for --timeout; 0: without end")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if number < 1 {
+			return usage(cmd, "--count %d: it is 1 or more", number)
+		}
+		return a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.findTyped(ctx, m, args[0], queueTypes...)
+			if err != nil {
+				return err
+			}
+			q, err := openQueue(ref)
+			if err != nil || ch.skip("get %s from %s %q", count(number, "item"), ref.TypeID(), args[0]) {
+				return err
+			}
+			if number == 1 && !follow {
+				return a.receive(ctx, q, args[0], a.value)
+			}
+			if a.format == formatJSON || a.format == formatYAML {
+				return usage(cmd, "several items are no single document: use -o jsonl")
+			}
+			for n := 0; follow || n < number; n++ {
+				err := a.receive(ctx, q, args[0], a.itemLine)
+				if follow && errors.Is(err, proxy.ErrShutDown) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})(cmd, args)
+	}
+	return cmd
+}
+
+// itemLine prints one item as one line.
+func (a *app) itemLine(v value) error {
+	if a.format == formatJSONL {
+		return a.line(string(v.asJSON()))
+	}
+	return a.line(field(v.asText()))
+}
+
+// receive gets one item, writes it out, and only then confirms its receipt.
+func (a *app) receive(ctx context.Context, q receiver, name string, write func(value) error) error {
+	bounded, cancel := a.within(ctx)
+	defer cancel()
+	d, err := q.Receive(bounded)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &failure{err: fmt.Errorf("queue %q: nothing came within %v", name, a.flags.timeout), exit: exitTimeout, code: "empty", hint: "--timeout waits longer"}
+	}
+	if err != nil {
+		return err
+	}
+	if err := write(d.Value); err != nil {
+		d.Nack()
+		return err
+	}
+	d.Ack()
+	return nil
+}
+
+func (a *app) queuePeekCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "peek NAME",
+		Short:             "Print the next item and leave it in the queue",
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(queueTypes...),
+		RunE: a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			ref, err := a.findTyped(ctx, m, args[0], queueTypes...)
+			if err != nil {
+				return err
+			}
+			v, err := proxy.Call[value](ctx, ref, "peek")
+			if errors.Is(err, proxy.ErrEmpty) {
+				return &failure{err: fmt.Errorf("queue %q is empty", args[0])}
+			}
+			if err != nil {
+				return err
+			}
+			return a.value(v)
+		}),
+	}
+}
+
+func (a *app) queueLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls [PREFIX]",
+		Short: "List the named queues",
+		Args:  nargs(0, 1),
+		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+			rows := a.rows(
+				column{key: "name", head: "NAME", name: true}, column{key: "typeid", head: "TYPE"}, column{key: "items", head: "ITEMS"}, column{key: "maxsize", head: "MAX"},
+				column{key: "unfinished", head: "UNFINISHED"}, column{key: "waiting", head: "WAITING"}, column{key: "bytes", head: "SIZE"}, column{key: "created", head: "CREATED", wide: true},
+			)
+			prefix := ""
+			if len(args) == 1 {
+				prefix = args[0]
+			}
+			err := a.eachName(ctx, m, prefix, func(o *proxy.ObjectInfo) error {
+				if !slices.Contains(queueTypes, o.TypeID) {
+					return nil
+				}
+				most, unfinished, err := a.queueState(ctx, m, o)
+				if errors.Is(err, proxy.ErrNotFound) {
+					return nil // removed meanwhile
+				}
+				if err != nil {
+					return err
+				}
+				return rows.add(text(o.Name), text(o.TypeID), optional(o.Len), optional(most), optional(unfinished), number(o.Waiting), size(o.Bytes), instant(o.CreatedAt()))
+			})
+			if err != nil {
+				return err
+			}
+			return rows.end()
+		}),
+	}
+}
+
+// queueState asks for what listings do not say; nil is none.
+func (a *app) queueState(ctx context.Context, m *proxy.Manager, o *proxy.ObjectInfo) (most, unfinished *int64, err error) {
+	if o.TypeID == "SimpleQueue" {
+		return nil, nil, nil
+	}
+	ctx, cancel := a.within(ctx)
+	defer cancel()
+	ref, err := m.Lookup(ctx, o.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ref.Release()
+	n, err := proxy.Call[int64](ctx, ref, "maxsize")
+	if err != nil {
+		return nil, nil, err
+	}
+	if n > 0 {
+		most = &n
+	}
+	u, err := proxy.Call[int64](ctx, ref, "unfinished")
+	return most, &u, err
+}
+
+func (a *app) queuePurgeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "purge NAME",
+		Short:             "Drop all items, and print how many they were",
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeNames(queueTypes...),
+	}
+	ch := a.destroys(cmd)
+	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+		ref, err := a.findTyped(ctx, m, args[0], queueTypes...)
+		if err != nil {
+			return err
+		}
+		ok, err := ch.confirm("drop all items of %s %q", ref.TypeID(), args[0])
+		if !ok {
+			return err
+		}
+		bounded, cancel := a.within(ctx)
+		defer cancel()
+		n, err := proxy.Call[int64](bounded, ref, "purge")
+		if err != nil {
+			return err
+		}
+		return a.line(fmt.Sprint(n))
+	})
+	return cmd
+}
