@@ -42,7 +42,7 @@ func (h *history) anyValue(depth int) any {
 	case 1:
 		return r.IntN(2) == 0
 	case 2:
-		return r.IntN(1 << 40)
+		return r.Int64N(1 << 40)
 	case 3:
 		return float64(r.IntN(5))
 	case 4:

@@ -139,7 +139,7 @@ func TestDictScan(t *testing.T) {
 		do("scan", 2, 10, "items", 3).gives("error changed: the dict changed during iteration: version 5, not 3"),
 		do("scan", 2, 10).gives("[0, 5, ['c', 3, 'a', 7]]"),
 		do("scan", 4, 10).gives("[0, 5, []]"),
-		do("scan", 1<<40, 10).gives("[0, 5, []]"),
+		do("scan", int64(1)<<40, 10).gives("[0, 5, []]"),
 		do("scan", 0, 0).gives("error value: a limit of 0 entries; it lies between 1 and 4096"),
 		do("scan", 0, 5000).gives("error value: a limit of 5000 entries; it lies between 1 and 4096"),
 		do("scan", uint64(1)<<63, 1).gives("error value: no such cursor: 9223372036854775808"),

@@ -151,7 +151,7 @@ func TestList(t *testing.T) {
 		do("value").gives("[]"),
 		do("repeat", int64(1)<<62).gives("[]"),
 		do("append", strings.Repeat("x", 1000)).gives("None"),
-		do("repeat", 1<<40).gives("error too_large: repeat: 1099511627776 times 1003 bytes; at most 1073741824 in one reply"),
+		do("repeat", int64(1)<<40).gives("error too_large: repeat: 1099511627776 times 1003 bytes; at most 1073741824 in one reply"),
 		do("append").gives("error type: list.append: argument 1: got no argument, want a value"),
 		do("pop", 1, 2).gives("error type: list.pop: argument 2: got 2 arguments, want at most 1"),
 		do("insert", 0).gives("error type: list.insert: argument 2: got no argument, want a value"),

@@ -1,0 +1,118 @@
+package objects
+
+import (
+	"math"
+	"math/big"
+	"testing"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// TestLargeViews asks for whole containers that are encoded outside the lock,
+// and changes them afterwards; close then checks that no view has changed.
+func TestLargeViews(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	const n = 700
+	var pairs vdict
+	var values []any
+	for i := range n {
+		pairs = append(pairs, i, i)
+		values = append(values, i)
+	}
+	d, l, s := c.create("dict", pairs), c.create("list", values), c.create("set", values)
+	a := c.create("Array", "i", values)
+	for round := range 3 {
+		for _, m := range []string{"keys", "values", "items", "copy", "value", "repr"} {
+			c.ok(d, m)
+		}
+		c.ok(d, "merge", vdict{5, 6, "new", 1})
+		c.ok(d, "get_many", values)
+		c.ok(l, "copy")
+		c.ok(l, "value")
+		c.ok(l, "repr")
+		c.ok(l, "getslice", 3, 600, 2)
+		c.ok(l, "getslice", nil, nil, -3)
+		c.ok(l, "concat", l)
+		c.ok(l, "repeat", 2)
+		c.ok(s, "copy")
+		c.ok(s, "repr")
+		c.ok(s, "union", []any{n, n + 1})
+		c.ok(s, "difference", l)
+		c.ok(s, "issubset", l)
+		c.ok(a, "value")
+		c.ok(a, "tolist")
+		c.ok(a, "getslice", nil, nil, 3)
+		if len(w.views) < 18*(round+1) {
+			t.Fatalf("%d views", len(w.views))
+		}
+		for i := round; i < n; i += 5 {
+			c.do(d, "delete", i)
+			c.ok(d, "set", i+1, "changed")
+			c.ok(l, "setitem", i/2, "changed")
+			c.ok(l, "insert", i/3, "new")
+			c.ok(l, "pop", i/4)
+			c.ok(s, "discard", i)
+			c.ok(s, "add", -i)
+			c.ok(a, "setitem", i, -1)
+		}
+	}
+}
+
+func TestRepeatShares(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	l := c.create("list", []any{1, 2, 3})
+	c.ok(l, "imul", 1001)
+	c.want("3003", l, "len")
+	c.want("1001", l, "count", 2)
+	c.want("[3, 1, 2]", l, "getslice", 2000, 2003)
+	c.ok(l, "setitem", 1500, "x")
+	c.want("1", l, "count", "x")
+	c.want("1000", l, "count", 1)
+}
+
+// TestTypecodes checks the bounds of every typecode, packed and back.
+func TestTypecodes(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	big1 := new(big.Int).Lsh(big.NewInt(1), 64)
+	for code, bounds := range map[string][2]any{
+		"b": {math.MinInt8, math.MaxInt8}, "B": {0, math.MaxUint8},
+		"h": {math.MinInt16, math.MaxInt16}, "H": {0, math.MaxUint16},
+		"i": {math.MinInt32, math.MaxInt32}, "I": {0, math.MaxUint32},
+		"l": {int64(math.MinInt64), int64(math.MaxInt64)}, "L": {0, uint64(math.MaxUint64)},
+		"q": {int64(math.MinInt64), int64(math.MaxInt64)}, "Q": {0, uint64(math.MaxUint64)},
+	} {
+		want := show(raw([]any{bounds[0], 1, bounds[1]}))
+		a := c.create("Array", code, []any{bounds[0], true, bounds[1]})
+		c.want(want, a, "tolist")
+		for i, bound := range bounds {
+			sum, err := wire.Add(enc(bound), enc(2*i-1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range []any{sum, wire.Raw(wire.AppendBigInt(nil, new(big.Int).Mul(big1, big.NewInt(int64(2*i-1)))))} {
+				got := c.start(a, "setitem", 0, v)
+				if got.err == nil || got.err.Code != wire.CodeOverflow {
+					t.Errorf("%s: %s was taken: %s", code, show(raw(v)), got.text())
+				}
+			}
+		}
+		c.want(want, a, "tolist")
+	}
+	surrogate := wire.Raw("\xa3\xed\xb2\x80")
+	a := c.create("Array", "w", []any{surrogate, "é", "\U0001F600"})
+	if got := c.ok(a, "getitem", 0); got != surrogate {
+		t.Errorf("a lone surrogate came back as %x", string(got))
+	}
+	c.want("'\U0001F600'", a, "getitem", 2)
+	c.want("[b'', 'a']", c.create("list", []any{[]byte{}, "a"}), "value")
+	c.want("'é'", c.create("list", "aé"), "getitem", 1)
+	if got := c.ok(c.create("list", wire.Raw("\xa4a\xed\xb2\x80")), "getitem", 1); got != surrogate {
+		t.Errorf("a lone surrogate came back as %x", string(got))
+	}
+}
