@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 )
 
 // The sizes of the case with several client processes.
@@ -18,39 +18,53 @@ const (
 	pythonThread = 50
 )
 
-// several is the series of n load generators of t that run r at the same time.
+// several is the series of n load generators of t that run r at the same time:
+// all prepare and warm up, and when the last one is ready, all start.
 func (s *suite) several(label string, t target, n int, r load.Request) bench.Series {
 	return bench.Series{Name: label, Needs: t.needs(), Run: func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		total := make(map[string]float64)
-		var (
-			wg  sync.WaitGroup
-			mu  sync.Mutex
-			all error
-		)
-		for i := range n {
+		children := make([]*proc.Child, n)
+		for i := range children {
 			child, err := s.e.generator(ctx, t, i)
 			if err != nil {
-				all = errors.Join(all, err)
-				break
+				return nil, err
 			}
-			wg.Go(func() {
-				r := r
-				if i > 0 {
-					round.Profile = ""
-				}
-				var got load.Sample
-				err := s.e.ask(child, round.Duration+round.Warm, timed(r, round), &got)
-				mu.Lock()
-				defer mu.Unlock()
-				all = errors.Join(all, err)
-				total["ops"] += got["ops"]
-				total["p50"] += got["p50"] / float64(n)
-				total["p99"] = max(total["p99"], got["p99"])
-			})
+			children[i] = child
 		}
-		wg.Wait()
-		return total, all
+		request := timed(r, round)
+		request.Hold, request.Profile = true, ""
+		prepared := make([]load.Sample, n)
+		if err := s.each(children, round.Warm, request, prepared); err != nil {
+			return nil, err
+		}
+		got := make([]load.Sample, n)
+		if err := s.each(children, round.Duration, struct{}{}, got); err != nil {
+			return nil, err
+		}
+		total := make(map[string]float64)
+		for _, sample := range got {
+			total["ops"] += sample["ops"]
+			total["p50"] += sample["p50"] / float64(n)
+			total["p99"] = max(total["p99"], sample["p99"])
+		}
+		return total, nil
 	}}
+}
+
+// each makes the same request of all children at the same time. It returns the
+// first error in their order; the others would most often be the same.
+func (s *suite) each(children []*proc.Child, planned time.Duration, request any, got []load.Sample) error {
+	failed := make([]error, len(children))
+	var wg sync.WaitGroup
+	for i, child := range children {
+		wg.Go(func() { failed[i] = s.e.ask(child, planned, request, &got[i]) })
+	}
+	wg.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // processes compares many client processes with Python's server, and with the

@@ -90,7 +90,7 @@ func answerOn(c serverConfig, in *bufio.Scanner, out io.Writer, doors map[string
 }
 
 // memoryRequest answers what a server process says of itself.
-func memoryRequest(line []byte) (any, error) {
+func memoryRequest(line []byte, _ func() error) (any, error) {
 	var r struct {
 		Collect bool `json:"collect"` // force a collection first
 	}
@@ -114,12 +114,12 @@ func childLoad(config []byte, in *bufio.Scanner, out io.Writer) error {
 		return err
 	}
 	defer d.Close()
-	return proc.Answer(in, out, proc.Ready{}, func(line []byte) (any, error) {
+	return proc.Answer(in, out, proc.Ready{}, func(line []byte, pause func() error) (any, error) {
 		var r load.Request
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, err
 		}
-		return load.Run(ctx, d, r)
+		return load.Run(ctx, d, r, pause)
 	})
 }
 

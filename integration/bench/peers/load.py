@@ -72,15 +72,23 @@ class Load:
             raise KeyError("Python's manager has no workload %r" % r["op"])
         return ops[r["op"]]
 
-    def loop(self, r, millis):
-        """Runs all callers for that long; the sample of internal/load."""
-        start, stop = threading.Barrier(r["callers"] + 1), threading.Event()
+    def loop(self, r, millis, hold=False):
+        """Runs all callers for that long; the sample of internal/load.
+
+        With hold it waits for the parent's word once all are connected.
+        """
+        ready, start = (threading.Barrier(r["callers"] + 1) for _ in range(2))
+        stop, connecting = threading.Event(), threading.Lock()
         times, errors = [], []
 
         def caller(op):
             mine = []
             try:
-                op()  # a thread's first call connects it
+                # A thread's first call connects it. One after the other: many
+                # at once overflow the server's backlog, and then wait for ever.
+                with connecting:
+                    op()
+                ready.wait()
                 start.wait()
                 while not stop.is_set():
                     began = time.perf_counter()
@@ -89,6 +97,7 @@ class Load:
             except Exception:
                 errors.append(traceback.format_exc(limit=-1))
                 stop.set()
+                ready.abort()
                 start.abort()
             times.append(mine)
 
@@ -96,6 +105,10 @@ class Load:
         for t in threads:
             t.start()
         try:
+            ready.wait()
+            if hold:
+                say({})
+                hear()
             start.wait()
         except threading.BrokenBarrierError:
             pass  # the reason stands in errors
@@ -126,7 +139,7 @@ class Load:
         self.prepare(r)
         if r.get("warm"):
             self.loop(r, r["warm"])
-        return self.loop(r, r["millis"])
+        return self.loop(r, r["millis"], r.get("hold", False))
 
 
 def main():

@@ -38,6 +38,7 @@ type Request struct {
 	Name    string `json:"name,omitempty"`    // of the shared object
 	Profile string `json:"profile,omitempty"` // file for a CPU profile of the measured part
 
+	Hold  bool     `json:"hold,omitempty"` // prepare and warm up, then wait for the parent's word
 	names []string // of the entries, set by Run once for all callers
 }
 

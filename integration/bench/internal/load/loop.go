@@ -14,8 +14,9 @@ import (
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
-// Run performs one request: it prepares the driver, warms up and measures.
-func Run(ctx context.Context, d Driver, r Request) (Sample, error) {
+// Run performs one request: it prepares the driver, warms up and measures. With
+// r.Hold it calls pause before it measures.
+func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, error) {
 	if m, ok := d.(Measurer); ok {
 		if s, done, err := m.Measure(ctx, r); done || err != nil {
 			return s, err
@@ -42,6 +43,11 @@ func Run(ctx context.Context, d Driver, r Request) (Sample, error) {
 		}
 	}
 	runtime.GC()
+	if r.Hold {
+		if err := pause(); err != nil {
+			return nil, err
+		}
+	}
 	stop, err := profile(r.Profile)
 	if err != nil {
 		return nil, err

@@ -243,7 +243,7 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 			copies++
 		}
 	})
-	s, err := Run(ctx, d, small)
+	s, err := Run(ctx, d, small, nil)
 	stop.Store(true)
 	wg.Wait()
 	if err := errors.Join(err, failed); err != nil {
@@ -266,7 +266,7 @@ func (d *manager) churn(ctx context.Context, r Request) (Sample, error) {
 	}
 	began := time.Now()
 	r.Op = OpCreate
-	s, err := Run(ctx, d, r)
+	s, err := Run(ctx, d, r, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,22 +3,37 @@ package proc
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 )
 
+// Handle answers one request. It may call pause, which writes an empty answer
+// and returns when the next line has come: so a parent can prepare several
+// children and then start them together.
+type Handle func(line []byte, pause func() error) (any, error)
+
 // Answer is the child's half: it writes ready, then hands each line of in to
 // handle and writes what that returns, until in ends. An error of handle's is
 // written as {"error": ...} and does not end the child.
-func Answer(in *bufio.Scanner, out io.Writer, ready Ready, handle func(line []byte) (any, error)) error {
+func Answer(in *bufio.Scanner, out io.Writer, ready Ready, handle Handle) error {
 	ready.PID = os.Getpid()
 	enc := json.NewEncoder(out)
 	if err := enc.Encode(ready); err != nil {
 		return fmt.Errorf("ready line: %w", err)
 	}
+	pause := func() error {
+		if err := enc.Encode(struct{}{}); err != nil {
+			return fmt.Errorf("pause: %w", err)
+		}
+		if !in.Scan() {
+			return errors.Join(errors.New("the parent has ended"), in.Err())
+		}
+		return nil
+	}
 	for in.Scan() {
-		answer, err := handle(in.Bytes())
+		answer, err := handle(in.Bytes(), pause)
 		if err != nil {
 			answer = failure(err)
 		}

@@ -1,0 +1,36 @@
+// Command bench measures SyncManager against what users would pick instead:
+// Redis with rueidis and with go-redis, Go's net/rpc, and Python's own manager,
+// with raw TCP as the limit.
+//
+//	go run .                 all cases, five rounds
+//	go run . -short -check   a cut of about a minute that fails far below a bar
+//	go run . -run '^dict$'   one group
+//	go run . -update-docs    write the table and the plots of docs/benchmarks.md
+//
+// One run starts every server itself, on loopback and on unix sockets, and
+// measures all cases interleaved: a round takes every series of every case once.
+// The table shows medians with their spread, the bars are ratios of medians.
+//
+// # Processes
+//
+// Nothing shares a process with what it is compared with. Each server is one;
+// so is the load generator of each client library and transport, which does the
+// same closed loop for all: as many goroutines as the case has callers, each of
+// which starts its next operation when the last one has ended. Both are this
+// program again (child.go), or foreign programs and Python scripts. All speak
+// JSON lines on their standard input and output (internal/proc), and end when
+// these do.
+//
+// # Fairness
+//
+// Both sides of a ratio have the same number of callers, the same keys and
+// values, the same transport, and check what they read. Client libraries have
+// their default options, except that client-side caches are off: a case is about
+// asking the server. Servers save nothing to disk. Latency of many callers is
+// sampled, one operation in 16, for all alike.
+//
+// The parts: cases*.go are the cases with their bars, env.go and peers.go start
+// what they need, internal/load makes load, internal/serve holds the servers,
+// internal/bench runs and judges, internal/report writes, internal/stats
+// counts.
+package main

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/report"
+)
+
+// TestMain lets the test binary be the children of its tests.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == childArg {
+		if err := runChild(os.Args[2], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestBarsNameWhatExists(t *testing.T) {
+	s := newSuite(&env{})
+	cases := make(map[string]map[string]bool)
+	for _, c := range s.cases {
+		if c.Group == "" || c.What == "" || c.Metric == "" || c.Unit == "" {
+			t.Errorf("case %q lacks a group, a sentence, a metric or a unit: %+v", c.Name, c)
+		}
+		if cases[c.Name] != nil {
+			t.Errorf("two cases are called %q", c.Name)
+		}
+		cases[c.Name] = make(map[string]bool)
+		for _, series := range c.Series {
+			cases[c.Name][series.Name] = true
+		}
+	}
+	names := make(map[string]bool)
+	for _, b := range s.bars {
+		if names[b.Name] {
+			t.Errorf("two bars are called %q", b.Name)
+		}
+		names[b.Name] = true
+		if b.Row == "" || b.Limit <= 0 {
+			t.Errorf("bar %q has no row or no limit", b.Name)
+		}
+		if len(b.Per) == 0 && b.Unit == "" {
+			t.Errorf("bar %q is neither a ratio nor has it a unit", b.Name)
+		}
+		for _, term := range append([]bench.Term{b.Value}, b.Per...) {
+			for at := &term; at != nil; at = at.Over {
+				if !cases[at.Case][at.Series] {
+					t.Errorf("bar %q: no series %q in case %q", b.Name, at.Series, at.Case)
+				}
+			}
+		}
+	}
+}
+
+func TestShortKeepsWhatIsJudged(t *testing.T) {
+	full, short := newSuite(&env{}), newSuite(&env{})
+	full.choose(regexp.MustCompile(""), false)
+	short.choose(regexp.MustCompile(""), true)
+	count := func(s *suite) (n int) {
+		for _, c := range s.cases {
+			n += len(c.Series)
+		}
+		return n
+	}
+	if count(short) >= count(full) {
+		t.Errorf("a short run has %d series, a full one %d", count(short), count(full))
+	}
+	res := &bench.Result{}
+	for _, c := range short.cases {
+		out := bench.CaseResult{Name: c.Name}
+		for _, s := range c.Series {
+			out.Series = append(out.Series, bench.SeriesResult{Name: s.Name, Missing: "not run"})
+		}
+		res.Cases = append(res.Cases, out)
+	}
+	for _, j := range res.Judge(short.bars) {
+		if j.Why != "missing: not run" {
+			t.Errorf("bar %q: %s", j.Name, j.Why)
+		}
+	}
+	if n := len(res.Judge(short.bars)); n != len(full.bars) {
+		t.Errorf("a short run judges %d bars, a full one %d", n, len(full.bars))
+	}
+	one := newSuite(&env{})
+	one.choose(regexp.MustCompile("^scale$"), false)
+	if len(one.cases) != 4 {
+		t.Errorf("-run ^scale$ leaves %d cases, want 4", len(one.cases))
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for args, want := range map[string]error{
+		"":                    nil,
+		"-short -check":       nil,
+		"-help":               flag.ErrHelp,
+		"-nonsense":           errUsage,
+		"stray":               errUsage,
+		"-rounds=-1":          errUsage,
+		"-short -update-docs": errUsage,
+		"-run x -update-docs": errUsage,
+	} {
+		var stderr bytes.Buffer
+		if _, err := parse(strings.Fields(args), &stderr); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", args, err, want)
+		}
+		if want != nil && stderr.Len() == 0 {
+			t.Errorf("%q: refused without a word", args)
+		}
+	}
+	o, err := parse([]string{"-short"}, io.Discard)
+	if err != nil || o.rounds != shortRounds || o.duration != shortDuration {
+		t.Errorf("-short: %+v, %v", o, err)
+	}
+	if o, err = parse([]string{"-short", "-rounds", "7"}, io.Discard); err != nil || o.rounds != 7 {
+		t.Errorf("-short -rounds 7: %+v, %v", o, err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	r := &report.Report{Bars: []bench.Judgement{
+		{Name: "good", Verdict: bench.Met}, {Name: "less", Verdict: bench.Near},
+		{Name: "a", Verdict: bench.Unmeasured, Why: "missing: redis"}, {Name: "b", Verdict: bench.Unmeasured, Why: "missing: redis"},
+	}}
+	var stderr bytes.Buffer
+	if err := check(r, &stderr); err != nil {
+		t.Errorf("nothing is below half of its bar: %v", err)
+	}
+	for _, want := range []string{"not checked: a and 1 more: missing: redis", "4 bars, 2 not checked"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("check says %q, want %q", stderr.String(), want)
+		}
+	}
+	r.Bars = append(r.Bars, bench.Judgement{Name: "bad", Verdict: bench.Missed, Got: 0.4, Limit: 1})
+	if err := check(r, io.Discard); err == nil || !strings.Contains(err.Error(), "bad") {
+		t.Errorf("a bar far below: %v", err)
+	}
+	r.Bars = nil
+	r.Cases = []bench.CaseResult{{Name: "c", Series: []bench.SeriesResult{{Name: "s", Failed: "boom"}}}}
+	if err := check(r, io.Discard); err == nil || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("a failed series: %v", err)
+	}
+}
+
+// testEnv is an env whose children are this test binary.
+func testEnv(t *testing.T) *env {
+	t.Helper()
+	e, err := newEnv(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(e.dir); !os.IsNotExist(err) {
+			t.Errorf("the working directory is still there: %v", err)
+		}
+	})
+	return e
+}
+
+// brief is a round as short as it may be.
+var brief = bench.Round{Duration: 20 * time.Millisecond, Warm: 5 * time.Millisecond, Short: true}
+
+// measure runs a series once.
+func measure(t *testing.T, s bench.Series, round bench.Round) map[string]float64 {
+	t.Helper()
+	got, err := s.Run(t.Context(), round)
+	if err != nil {
+		t.Fatalf("%s: %v", s.Name, err)
+	}
+	return got
+}
+
+func TestOwnPeers(t *testing.T) {
+	s := &suite{e: testEnv(t)}
+	for _, tt := range []struct {
+		t target
+		r load.Request
+	}{
+		{echoTCP, load.Request{Op: load.OpEcho, Callers: 3}},
+		{copyTCP, load.Request{Op: load.OpCopy, Callers: 1, Size: 1 << 20}},
+		{netRPC, load.Request{Op: load.OpGet, Callers: 3}},
+		{netRPC, load.Request{Op: load.OpSet, Callers: 3}},
+		{netRPC, load.Request{Op: load.OpQueue, Callers: 3}},
+		{netRPC, load.Request{Op: load.OpAdd, Callers: 3}},
+	} {
+		got := measure(t, s.loop(tt.t, tt.r), brief)
+		if got["ops"] <= 0 || got["p50"] <= 0 || got["calls"] < 1 {
+			t.Errorf("%s %s: %v", tt.t.label, tt.r.Op, got)
+		}
+	}
+	if _, err := s.loop(netRPC, load.Request{Op: load.OpLock, Callers: 1}).Run(t.Context(), brief); err == nil || !strings.Contains(err.Error(), `no workload "lock"`) {
+		t.Errorf("a workload that a peer does not have: %v", err)
+	}
+	// The generator that has failed serves on.
+	measure(t, s.loop(netRPC, load.Request{Op: load.OpGet, Callers: 1}), brief)
+	got := measure(t, s.several("two", echoTCP, 2, load.Request{Op: load.OpEcho, Callers: 1}), brief)
+	if got["ops"] <= 0 {
+		t.Errorf("two generators: %v", got)
+	}
+}
+
+func TestOwnServer(t *testing.T) {
+	s := &suite{e: testEnv(t)}
+	for _, op := range []string{
+		load.OpGet, load.OpSet, load.OpQueue, load.OpLock, load.OpGetMany, load.OpSetMany, load.OpCreate, load.OpAdd,
+	} {
+		for _, network := range []string{"tcp", "tls", "unix"} {
+			over := embedded
+			over.network = network
+			r := load.Request{Op: op, Callers: 3, Clients: 2}
+			if op == load.OpGetMany || op == load.OpSetMany {
+				r.Batch = 10
+			}
+			if got := measure(t, s.loop(over, r), brief); got["ops"] <= 0 {
+				t.Errorf("%s over %s: %v", op, network, got)
+			}
+		}
+	}
+	for _, op := range []string{load.OpContendLock, load.OpContendSemaphore} {
+		got := measure(t, s.loop(embedded, load.Request{Op: op, Callers: 5}), brief)
+		if got["in_order"] != 100 || got["trip_p50"] <= 0 {
+			t.Errorf("%s: %v", op, got)
+		}
+	}
+	got := measure(t, s.loop(embedded, load.Request{Op: load.OpNeighbours, Callers: 2, Size: 1 << 20}), brief)
+	if got["p99"] <= 0 || got["copies"] < 1 {
+		t.Errorf("neighbours: %v", got)
+	}
+	child, err := s.e.generator(t.Context(), embedded, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := s.e.server(t.Context(), embedded.server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pair{s.e, server, child}
+	for _, r := range []load.Request{
+		{Op: load.OpPark, Callers: 20, Clients: 2}, {Op: load.OpWake, Count: 5}, {Op: load.OpUnpark},
+		{Op: load.OpIdle, Count: 5}, {Op: load.OpIdleClose},
+		{Op: load.OpChurn, Callers: 2, Count: 50},
+		{Op: load.OpFill, Keys: 2500, Name: load.LargeDict},
+		{Op: load.OpWalk, Keys: 2500, Name: load.WalkItems}, {Op: load.OpWalk, Keys: 2500, Name: load.WalkCopy},
+		{Op: load.OpWalk, Keys: 2500, Name: load.WalkSort},
+	} {
+		if _, err := p.do(r); err != nil {
+			t.Errorf("%s %s: %v", r.Op, r.Name, err)
+		}
+	}
+	if _, err := p.do(load.Request{Op: load.OpWake, Count: 1}); err == nil {
+		t.Error("waking when nobody is parked must be an error")
+	}
+	if m, err := p.memory(false); err != nil || m.Mallocs <= 0 {
+		t.Errorf("server counters: %+v, %v", m, err)
+	}
+}
+
+func TestRedis(t *testing.T) {
+	e := testEnv(t)
+	if p := e.findRedis(t.Context()); p.Missing != "" {
+		t.Skip("missing: " + p.Missing)
+	}
+	s := &suite{e: e}
+	unix := rueidis
+	unix.network = "unix"
+	for _, over := range []target{rueidis, goRedis, unix} {
+		for _, op := range []string{load.OpGet, load.OpSet, load.OpQueue, load.OpLock} {
+			if got := measure(t, s.loop(over, load.Request{Op: op, Callers: 3}), brief); got["ops"] <= 0 {
+				t.Errorf("%s %s: %v", over.label, op, got)
+			}
+		}
+	}
+	for _, op := range []string{load.OpGetMany, load.OpSetMany} {
+		measure(t, s.loop(rueidis, load.Request{Op: op, Callers: 1, Batch: 10}), brief)
+	}
+	server, err := e.server(t.Context(), "redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := e.generator(t.Context(), rueidis, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (pair{e, server, child}).do(load.Request{Op: load.OpFill, Keys: 2500}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPython(t *testing.T) {
+	e := testEnv(t)
+	if p := e.findPython(t.Context()); p.Missing != "" {
+		t.Skip("missing: " + p.Missing)
+	}
+	if err := e.writeScripts(); err != nil {
+		t.Fatal(err)
+	}
+	s := &suite{e: e}
+	for _, op := range []string{load.OpGet, load.OpSet, load.OpQueue, load.OpLock, load.OpCreate, load.OpAdd} {
+		if got := measure(t, s.loop(pythonUnix, load.Request{Op: op, Callers: 2}), brief); got["ops"] <= 0 {
+			t.Errorf("%s: %v", op, got)
+		}
+	}
+	measure(t, s.several("two", python, 2, load.Request{Op: load.OpGet, Callers: 2}), brief)
+}
+
+func TestMissingPeers(t *testing.T) {
+	e := testEnv(t)
+	t.Setenv("PATH", t.TempDir())
+	peers, err := e.findPeers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if peers[0].Missing == "" || peers[1].Missing == "" {
+		t.Errorf("peers without a PATH: %+v", peers)
+	}
+	if e.redis != "" || e.python != "" {
+		t.Errorf("found %q and %q without a PATH", e.redis, e.python)
+	}
+}
+
+func TestOneCaseFromTheCommand(t *testing.T) {
+	dir := t.TempDir()
+	var stdout bytes.Buffer
+	args := []string{
+		"-run", "clients, 1 caller each", "-rounds", "1", "-duration", "5ms", "-list",
+	}
+	if err := run(t.Context(), args, &stdout, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(stdout.String(), "scale: "); n != 4 {
+		t.Errorf("-list names %d cases, want 4:\n%s", n, stdout.String())
+	}
+	stdout.Reset()
+	args = []string{
+		"-run", "^allocations of a dict get$", "-rounds", "1", "-duration", "5ms",
+		"-json", filepath.Join(dir, "out.json"), "-svg", filepath.Join(dir, "plots"),
+	}
+	if err := run(t.Context(), args, &stdout, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stdout.String(), "allocations of a dict get, server") {
+		t.Errorf("the table:\n%s", stdout.String())
+	}
+	for _, name := range []string{"out.json", "plots/allocations.svg"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := run(t.Context(), []string{"-run", "no such case"}, io.Discard, io.Discard); err == nil {
+		t.Error("a pattern that matches nothing must be an error")
+	}
+}
