@@ -23,6 +23,13 @@ type conditionModel struct {
 	hold *modelHold
 }
 
+func (k *conditionModel) holder() *client {
+	if k.hold == nil {
+		return nil
+	}
+	return k.hold.c
+}
+
 func (k *conditionModel) held(c *client, owner int) bool {
 	return k.hold != nil && k.hold.c == c && k.hold.owner == owner
 }
@@ -205,12 +212,18 @@ func (k *conditionModel) pick(h *waitRun, rng *rand.Rand) (string, []any) {
 	if k.hold != nil && rng.Intn(4) > 0 {
 		owner = k.hold.owner
 	}
+	waits := 0
+	for _, m := range h.waiting {
+		if m.method == "wait" && m.stage == stageWaits {
+			waits++
+		}
+	}
 	switch n := rng.Intn(16); {
-	case n < 6:
+	case n < 4 || k.hold == nil:
 		return "acquire", []any{owner}
-	case n < 10:
+	case n < 8 || waits < 2:
 		return "wait", []any{owner}
-	case n < 12:
+	case n < 11:
 		return "notify", []any{rng.Intn(3), owner}
 	case n < 13:
 		return "notify_all", []any{owner}

@@ -412,3 +412,64 @@ func TestQueueAllocs(t *testing.T) {
 	}
 	w.closed = true // hot calls are not in the journal
 }
+
+// Strict order among 50 getters, with some that time out, cancel, lose their
+// connection, come back in time or too late.
+func TestQueueFairness(t *testing.T) {
+	w := newWorld(t, 51)
+	defer w.close()
+	q := w.share("Queue")
+	var got []*answer
+	for i, c := range w.clients[1:] {
+		timeout := int64(1 << 40)
+		if i%10 == 3 {
+			timeout = 5
+		}
+		got = append(got, c.startIn(timeout, q, "get"))
+	}
+	for i, c := range w.clients[1:] {
+		switch i % 10 {
+		case 4:
+			got[i].cancel(false)
+		case 5, 6:
+			c.lose()
+		case 7:
+			c.expire()
+		}
+	}
+	w.tick(5)
+	for i, c := range w.clients[1:] {
+		if i%10 == 6 {
+			c.resume() // back in its old place
+		}
+	}
+	put := w.clients[0]
+	n := 0
+	for i := range 50 {
+		switch i % 10 {
+		case 3, 4, 5, 7:
+			continue
+		}
+		got[i].is("waiting")
+		put.ok(q, "put", n)
+		got[i].is(fmt.Sprint(n))
+		n++
+	}
+	put.ok(q, "put", n)
+	put.ok(q, "put", n+1)
+	for i, c := range w.clients[1:] {
+		switch i % 10 {
+		case 3:
+			got[i].is("error empty: queue is empty")
+		case 4:
+			got[i].is("error cancelled: call was cancelled")
+		case 5:
+			c.resume() // too late for its turn, and still before all who come later
+			if i < 20 {
+				got[i].is(fmt.Sprint(n + i/10))
+			} else {
+				got[i].is("waiting")
+			}
+		}
+	}
+}

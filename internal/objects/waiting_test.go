@@ -97,7 +97,7 @@ func (h *waitRun) first(methods ...string) *modelCall {
 func (h *waitRun) open() {
 	c := h.w.open()
 	c.named("shared", h.typeid, h.args...)
-	c.keep = len(h.live)%2 == 0
+	c.keep = len(h.w.clients)%2 == 0
 	h.live = append(h.live, c)
 	h.present[c] = true
 }
@@ -227,9 +227,15 @@ func runWaits(t *testing.T, seed int64, steps int, typeid string, args []any, mo
 	h.o = h.watch.named("shared", typeid, args...)
 	for step := range steps {
 		c := h.live[rng.Intn(len(h.live))]
+		if x, ok := model.(interface{ holder() *client }); ok && rng.Intn(3) > 0 {
+			// Who holds something is who can do most.
+			if holder := x.holder(); holder != nil {
+				c = holder
+			}
+		}
 		var what string
 		switch n := rng.Intn(100); {
-		case n < 70 && h.present[c]:
+		case n < 65 && h.present[c]:
 			method, args := model.pick(h, rng)
 			timeout := []int64{-1, -1, 0, 10, 30}[rng.Intn(5)]
 			what = fmt.Sprintf("%s(%v) of session %d, timeout %d", method, args, c.id, timeout)
