@@ -62,8 +62,21 @@ func AnswerChallenge(conn MessageConn, key Key) error { return Challenge{}.Answe
 // ErrAuthentication if the answer is wrong or of no accepted kind. Deliver
 // blocks as long as conn does.
 func (c Challenge) Deliver(conn MessageConn, key Key) error {
-	if key.IsZero() {
-		return errors.New("auth: no authkey to challenge with")
+	_, err := c.DeliverAny(conn, key)
+	return err
+}
+
+// DeliverAny is Deliver for a peer that may prove any of several keys: Python's
+// protocol has no names for keys. It returns which one the peer proved. The time
+// that it takes tells how many keys there are, not which one was right.
+func (c Challenge) DeliverAny(conn MessageConn, keys ...Key) (int, error) {
+	if len(keys) == 0 {
+		return 0, errors.New("auth: no authkey to challenge with")
+	}
+	for _, key := range keys {
+		if key.IsZero() {
+			return 0, errors.New("auth: no authkey to challenge with")
+		}
 	}
 	random := c.rand
 	if random == nil {
@@ -72,25 +85,33 @@ func (c Challenge) Deliver(conn MessageConn, key Key) error {
 	message := append(make([]byte, 0, len("{sha256}")+pythonNonceSize), "{sha256}"...)
 	message = message[:cap(message)]
 	if _, err := io.ReadFull(random, message[len("{sha256}"):]); err != nil {
-		return fmt.Errorf("auth: drawing a challenge: %w", err)
+		return 0, fmt.Errorf("auth: drawing a challenge: %w", err)
 	}
 	if err := conn.SendBytes(append([]byte(pythonChallenge), message...)); err != nil {
-		return fmt.Errorf("auth: sending the challenge: %w", err)
+		return 0, fmt.Errorf("auth: sending the challenge: %w", err)
 	}
 	answer, err := recvPython(conn, "the answer to the challenge")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if err := c.verify(key, message, answer); err != nil {
+	proved, err := -1, error(nil)
+	for i, key := range keys {
+		if e := c.verify(key, message, answer); e == nil {
+			proved = i
+		} else {
+			err = e
+		}
+	}
+	if proved < 0 {
 		if sendErr := conn.SendBytes([]byte(pythonFailure)); sendErr != nil {
 			err = errors.Join(err, sendErr)
 		}
-		return err
+		return 0, err
 	}
 	if err := conn.SendBytes([]byte(pythonWelcome)); err != nil {
-		return fmt.Errorf("auth: sending the welcome: %w", err)
+		return 0, fmt.Errorf("auth: sending the welcome: %w", err)
 	}
-	return nil
+	return proved, nil
 }
 
 // Answer reads the peer's challenge, answers it and reads the verdict. A

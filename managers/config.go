@@ -39,6 +39,9 @@ type Config struct {
 	// negative one means no limit.
 	Limits Limits
 
+	// Python says how Python clients are served, after ListenPython.
+	Python PythonConfig
+
 	// ShutdownGrace is how long methods that run may take to finish when the
 	// server ends. 0 means DefaultShutdownGrace.
 	ShutdownGrace time.Duration

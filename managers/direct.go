@@ -1,12 +1,15 @@
 package managers
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/pydoor"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -14,21 +17,29 @@ import (
 // engine: named objects made at the start, and the doors for other protocols.
 // Its methods are safe for concurrent use.
 type direct struct {
-	core *core
-	id   uint64
+	// Fixed at creation.
+	core  *core
+	id    uint64
+	flush *time.Timer // tells the engine what was answered
 
-	serial atomic.Uint64
+	serial uint64 // guarded by core.mu
 
-	mu      sync.Mutex // guards what follows
-	pending map[uint64]chan engine.Reply
-	dead    *wire.Error
-	acked   []uint64 // answered, and not told to the engine yet
+	mu       sync.Mutex // guards what follows; may be taken with core.mu held
+	pending  map[uint64]*directCall
+	dead     *wire.Error
+	acked    []uint64 // answered, and not told to the engine yet
+	flushing bool     // flush is running down
 }
+
+// ackDelay is how long the engine may keep a reply that was delivered.
+const ackDelay = 50 * time.Millisecond
 
 // newDirect opens a session. It ends with the server.
 func (s *Server) newDirect(info engine.SessionInfo) (*direct, error) {
 	info.Trusted = true
-	d := &direct{core: s.core, pending: make(map[uint64]chan engine.Reply)}
+	d := &direct{core: s.core, pending: make(map[uint64]*directCall)}
+	d.flush = time.AfterFunc(time.Hour, d.acknowledge)
+	d.flush.Stop()
 	var fx engine.Effects
 	k := s.core
 	k.mu.Lock()
@@ -41,97 +52,197 @@ func (s *Server) newDirect(info engine.SessionInfo) (*direct, error) {
 	return d, nil
 }
 
+// ID returns the session's number.
+func (d *direct) ID() uint64 { return d.id }
+
 func (d *direct) outbox() *link.Outbox { return nil }
 
-// take hands a reply to its caller. A large view is encoded by the caller.
+// take hands a reply to its caller.
 func (d *direct) take(r *engine.Reply) {
 	d.mu.Lock()
-	reply := d.pending[r.Serial]
-	delete(d.pending, r.Serial)
-	d.mu.Unlock()
-	if reply != nil {
-		reply <- *r
+	defer d.mu.Unlock()
+	if c := d.pending[r.Serial]; c != nil {
+		delete(d.pending, r.Serial)
+		c.reply = *r
+		c.ready <- struct{}{}
 	}
 }
 
+// ended tells all callers that the session is over.
 func (d *direct) ended(err *wire.Error) {
 	if err == nil {
 		err = wire.ErrSessionExpired
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.dead = err
-	pending := d.pending
-	d.pending = nil
-	d.mu.Unlock()
-	for _, reply := range pending {
-		reply <- engine.Reply{Err: err}
+	for serial, c := range d.pending {
+		c.reply = engine.Reply{Serial: serial, Err: err}
+		c.ready <- struct{}{}
 	}
+	clear(d.pending)
+	d.acked = nil
+	d.flush.Stop()
+}
+
+// directCall is one call. It is used by one goroutine.
+type directCall struct {
+	direct *direct
+	serial uint64
+	ready  chan struct{} // gets one value with the reply
+	reply  engine.Reply  // valid after ready
+}
+
+var directCalls = sync.Pool{New: func() any { return &directCall{ready: make(chan struct{}, 1)} }}
+
+var effects = sync.Pool{New: func() any { return new(engine.Effects) }}
+
+// Start makes a call of the command's object, method and arguments, which it
+// does not keep. It does not wait.
+func (d *direct) Start(cmd *engine.Command) pydoor.Call { return d.start(cmd) }
+
+func (d *direct) start(cmd *engine.Command) *directCall {
+	c := directCalls.Get().(*directCall)
+	c.direct = d
+	fx := effects.Get().(*engine.Effects)
+	k := d.core
+	k.mu.Lock()
+	d.serial++
+	c.serial = d.serial
+	now := k.now()
+	ranges, alive := d.enter(c)
+	if alive {
+		if ranges != nil {
+			_ = k.do(&engine.Command{Op: engine.OpAck, Now: now, Session: d.id, Ranges: ranges}, fx)
+		}
+		cmd.Op, cmd.Now, cmd.Session, cmd.Serial = engine.OpCall, now, d.id, c.serial
+		if err := k.do(cmd, fx); err != nil {
+			d.take(&engine.Reply{Serial: c.serial, Err: wire.AsError(err)})
+		}
+		k.settle(fx)
+	}
+	k.mu.Unlock()
+	k.deliver(fx)
+	fx.Reset()
+	effects.Put(fx)
+	return c
+}
+
+// enter enters a call and takes what is to be acknowledged. When the session
+// is over, the call is answered.
+func (d *direct) enter(c *directCall) (ranges []wire.Range, alive bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dead != nil {
+		c.reply = engine.Reply{Serial: c.serial, Err: d.dead}
+		c.ready <- struct{}{}
+		return nil, false
+	}
+	d.pending[c.serial] = c
+	return d.takeAckedLocked(), true
+}
+
+// takeAckedLocked returns the answered serials as ranges that ascend and lie
+// apart.
+func (d *direct) takeAckedLocked() []wire.Range {
+	if len(d.acked) == 0 {
+		return nil
+	}
+	slices.SortFunc(d.acked, cmp.Compare[uint64])
+	ranges := make([]wire.Range, 0, 4)
+	for _, n := range d.acked {
+		if last := len(ranges) - 1; last >= 0 && ranges[last].To+1 == n {
+			ranges[last].To = n
+			continue
+		}
+		ranges = append(ranges, wire.Range{From: n, To: n})
+	}
+	d.acked = d.acked[:0]
+	return ranges
+}
+
+// acknowledge tells the engine what was answered.
+func (d *direct) acknowledge() {
+	d.mu.Lock()
+	d.flushing = false
+	ranges := d.takeAckedLocked()
+	d.mu.Unlock()
+	if ranges != nil {
+		_ = d.core.apply(&engine.Command{Op: engine.OpAck, Session: d.id, Ranges: ranges})
+	}
+}
+
+// Ready gets one value when the reply has come.
+func (c *directCall) Ready() <-chan struct{} { return c.ready }
+
+// Result returns the reply, once it has come: a value that nobody changes, or
+// an error. A large value is encoded here.
+func (c *directCall) Result() (wire.Raw, error) {
+	switch r := &c.reply; {
+	case r.Err != nil:
+		return "", r.Err
+	case r.View != nil:
+		return wire.OwnedRaw(r.View.Append(nil)), nil
+	default:
+		return r.Value, nil
+	}
+}
+
+// Accept ends the call: its reply has reached its receiver.
+func (c *directCall) Accept() {
+	d := c.direct
+	d.mu.Lock()
+	if d.dead == nil {
+		d.acked = append(d.acked, c.serial)
+		if !d.flushing {
+			d.flushing = true
+			d.flush.Reset(ackDelay)
+		}
+	}
+	d.mu.Unlock()
+	c.recycle()
+}
+
+// Abandon ends the call: nobody wants its reply. What it took, or will have
+// taken, is given back.
+func (c *directCall) Abandon() {
+	d := c.direct
+	d.mu.Lock()
+	delete(d.pending, c.serial)
+	dead := d.dead != nil
+	d.mu.Unlock()
+	if !dead {
+		_ = d.core.apply(&engine.Command{Op: engine.OpCancel, Session: d.id, Serial: c.serial, Abandon: true})
+	}
+	select {
+	case <-c.ready: // it came meanwhile
+	default:
+	}
+	c.Accept()
+}
+
+func (c *directCall) recycle() {
+	c.direct, c.reply = nil, engine.Reply{}
+	directCalls.Put(c)
 }
 
 // Call makes one call and waits for its reply. When the context ends first the
-// call is abandoned: what it took is given back. The result is owned.
-func (d *direct) Call(ctx context.Context, cmd engine.Command) ([]byte, error) {
-	reply := make(chan engine.Reply, 1)
-	serial := d.serial.Add(1)
-	d.mu.Lock()
-	if d.dead != nil {
-		d.mu.Unlock()
-		return nil, d.dead
-	}
-	d.pending[serial] = reply
-	d.mu.Unlock()
-	cmd.Op, cmd.Session, cmd.Serial = engine.OpCall, d.id, serial
-	if err := d.core.apply(&cmd); err != nil {
-		d.forget(serial)
-		return nil, err
-	}
+// call is abandoned: what it took is given back.
+func (d *direct) Call(ctx context.Context, cmd engine.Command) (wire.Raw, error) {
+	c := d.start(&cmd)
 	select {
-	case r := <-reply:
-		return d.result(&r)
+	case <-c.ready:
 	case <-ctx.Done():
-		_ = d.core.apply(&engine.Command{Op: engine.OpCancel, Session: d.id, Serial: serial, Abandon: true})
-		d.forget(serial)
-		return nil, ctx.Err()
+		c.Abandon()
+		return "", ctx.Err()
 	}
-}
-
-func (d *direct) forget(serial uint64) {
-	d.mu.Lock()
-	delete(d.pending, serial)
-	d.mu.Unlock()
-	d.acknowledge(serial)
-}
-
-func (d *direct) result(r *engine.Reply) ([]byte, error) {
-	d.acknowledge(r.Serial)
-	switch {
-	case r.Err != nil:
-		return nil, r.Err
-	case r.View != nil:
-		return r.View.Append(nil), nil
-	}
-	return []byte(r.Value), nil
-}
-
-// ackBatch is how many answered serials are told to the engine at once.
-const ackBatch = 64
-
-// acknowledge lets the engine forget the kept reply.
-func (d *direct) acknowledge(serial uint64) {
-	d.mu.Lock()
-	d.acked = append(d.acked, serial)
-	if len(d.acked) < ackBatch {
-		d.mu.Unlock()
-		return
-	}
-	ranges := make([]wire.Range, len(d.acked))
-	for i, n := range d.acked {
-		ranges[i] = wire.Range{From: n, To: n}
-	}
-	d.acked = d.acked[:0]
-	d.mu.Unlock()
-	_ = d.core.apply(&engine.Command{Op: engine.OpAck, Session: d.id, Ranges: ranges})
+	v, err := c.Result()
+	c.Accept()
+	return v, err
 }
 
 // close ends the session.
 func (d *direct) close() { _ = d.core.apply(&engine.Command{Op: engine.OpClose, Session: d.id}) }
+
+// Close ends the session: what it holds is given back.
+func (d *direct) Close() { d.close() }

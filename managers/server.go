@@ -41,6 +41,7 @@ type Server struct {
 	conns     map[*conn]struct{}
 	sessions  map[uint64]*session
 	closing   bool
+	python    python
 	done      chan struct{} // closed when shutdown was asked for
 }
 
@@ -218,6 +219,10 @@ func (s *Server) accept(l listener) error {
 // greet turns a stranger into a client: the handshakes, and then the
 // connection's read loop.
 func (s *Server) greet(raw newcomer) {
+	if p, ok := raw.(pythonStream); ok {
+		s.servePython(p)
+		return
+	}
 	remote := raw.RemoteAddr()
 	host := auth.LimiterHost(remote)
 	place, ok := s.strangers.enter(host, raw)
@@ -327,6 +332,7 @@ func (s *Server) endConns(why *wire.Error) {
 	for _, c := range conns {
 		c.bye(why)
 	}
+	s.closePython()
 	for _, ss := range sessions {
 		ss.stop()
 	}
@@ -355,6 +361,9 @@ func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
 	ended := make(map[string]bool)
 	for _, name := range change.Ended() {
 		ended[name] = true
+	}
+	if door := s.pythonDoor(); door != nil {
+		door.DropKeys(change.Ended())
 	}
 	s.mu.Lock()
 	var out []uint64

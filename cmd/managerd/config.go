@@ -19,6 +19,8 @@ import (
 // Config is the configuration file; docs/operations.md describes it.
 type Config struct {
 	Listen        []string       `yaml:"listen"`
+	PythonListen  []string       `yaml:"python_listen"`
+	Python        PythonConfig   `yaml:"python"`
 	AuthKeyFile   string         `yaml:"authkey_file"`
 	Keys          []KeyConfig    `yaml:"keys"`
 	Objects       []ObjectConfig `yaml:"objects"`
@@ -31,6 +33,15 @@ type Config struct {
 	Log           LogConfig      `yaml:"log"`
 
 	create []string // --create, not parsed yet
+}
+
+// PythonConfig is managers.PythonConfig.
+type PythonConfig struct {
+	RefuseMD5         bool          `yaml:"refuse_md5"`
+	Advertise         string        `yaml:"advertise"`
+	IdleReferences    time.Duration `yaml:"idle_references"`
+	DropDeadProcesses bool          `yaml:"drop_dead_processes"`
+	ReleaseHolds      time.Duration `yaml:"release_holds"`
 }
 
 // KeyConfig is one of several authkeys.
@@ -70,6 +81,8 @@ type LogConfig struct {
 
 func (c *Config) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.Listen, "listen", nil, "`address` to listen on: tcp://host:port, tcp+plain://host:port or unix:///path (may be repeated)")
+	f.StringSliceVar(&c.PythonListen, "python-listen", nil, "`address` to listen on for Python's multiprocessing clients, without encryption: tcp://host:port or unix:///path (may be repeated)")
+	f.StringVar(&c.Python.Advertise, "python-advertise", "", "`address` that Python clients are told for nested proxies: host:port or a path (default: the one that they used)")
 	f.StringVar(&c.AuthKeyFile, "authkey-file", "", "`file` that holds the authkey; made if it is missing")
 	f.StringArrayVar(&c.create, "create", nil, "object to create at the start: `NAME=TYPEID` or NAME=TYPEID:ARGS with a JSON list (may be repeated)")
 	f.DurationVar(&c.Lease, "lease", 0, fmt.Sprintf("how long a session outlives its connection (default %v)", managers.DefaultLease))
@@ -86,11 +99,13 @@ func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 		}
 	}
 	for name, take := range map[string]func(){
-		"listen":       func() { c.Listen = flags.Listen },
-		"authkey-file": func() { c.AuthKeyFile = flags.AuthKeyFile },
-		"lease":        func() { c.Lease = flags.Lease },
-		"log-level":    func() { c.Log.Level = flags.Log.Level },
-		"log-format":   func() { c.Log.Format = flags.Log.Format },
+		"listen":           func() { c.Listen = flags.Listen },
+		"python-listen":    func() { c.PythonListen = flags.PythonListen },
+		"python-advertise": func() { c.Python.Advertise = flags.Python.Advertise },
+		"authkey-file":     func() { c.AuthKeyFile = flags.AuthKeyFile },
+		"lease":            func() { c.Lease = flags.Lease },
+		"log-level":        func() { c.Log.Level = flags.Log.Level },
+		"log-format":       func() { c.Log.Format = flags.Log.Format },
 	} {
 		if set.Changed(name) {
 			take()

@@ -45,6 +45,11 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 	if err := srv.Listen(ctx, addrs...); err != nil {
 		return err
 	}
+	if len(c.PythonListen) > 0 {
+		if err := srv.ListenPython(ctx, c.PythonListen...); err != nil {
+			return err
+		}
+	}
 	announce(stderr, log, srv.Addrs(), keyPath, made)
 	stop := c.reloadOn(srv, log)
 	defer stop()
@@ -62,6 +67,7 @@ func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Con
 	l := c.Limits
 	return managers.Config{
 		Keyring: keys, Lease: c.Lease, MaxMessage: c.MaxMessage, MaxUnsent: c.MaxUnsent, MaxStrangers: c.MaxStrangers,
+		Python:        managers.PythonConfig(c.Python),
 		ShutdownGrace: c.ShutdownGrace, Logger: log, Version: "managerd " + buildVersion(),
 		Limits: managers.Limits{
 			Sessions: l.Sessions, Depth: l.Depth, Outstanding: l.Outstanding, Parked: l.Parked, Kept: l.Kept,
@@ -105,6 +111,11 @@ func announce(w io.Writer, log *slog.Logger, addrs []string, keyPath string, mad
 	}
 	if slices.Contains(addrs, defaults.SocketAddress()) {
 		fmt.Fprintln(w, "Try:  mgrctl ping")
+		return
+	}
+	// The addresses for Python, python+..., are not for mgrctl.
+	addrs = slices.DeleteFunc(addrs, func(a string) bool { return strings.HasPrefix(a, "python+") })
+	if len(addrs) == 0 {
 		return
 	}
 	hint := "Try:  mgrctl --address " + addrs[0]

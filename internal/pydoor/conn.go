@@ -1,0 +1,323 @@
+package pydoor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/internal/pickle"
+)
+
+// conn is one connection of a Python client. One goroutine serves it.
+type conn struct {
+	// Fixed at creation.
+	door   *Door
+	net    net.Conn
+	id     uint64 // the owner of what is held and waited for
+	remote string
+	pid    int // of a peer on a unix socket, when it counts
+
+	// Owned by the serving goroutine.
+	session *session // set once, before the conn is listed
+	in      *bufio.Reader
+	out     []byte // memory of replies
+	args    []byte // memory of arguments
+	address pickle.Node
+	name    string // of the client's thread
+}
+
+const (
+	// readBuffer holds a whole small request.
+	readBuffer = 4 << 10
+	// keepBuffer is up to how much memory a connection keeps between requests.
+	keepBuffer = 64 << 10
+	// writeTimeout bounds how long a client may take to read a reply.
+	writeTimeout = 5 * time.Minute
+)
+
+// ServeConn serves one connection until it ends. It closes it. The function
+// authenticated is called once, after the handshake, also when that failed.
+func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func()) error {
+	defer nc.Close()
+	c := &conn{door: d, net: wrap(nc), id: d.lastConn.Add(1), remote: nc.RemoteAddr().String()}
+	c.in = bufio.NewReaderSize(c.net, readBuffer)
+	c.net.SetDeadline(time.Now().Add(d.config.HandshakeTimeout))
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
+	entry, err := c.authenticate(ctx)
+	authenticated()
+	if err != nil {
+		return err
+	}
+	if c.session, err = d.session(entry); err != nil {
+		return err
+	}
+	if d.config.DropDeadProcesses {
+		c.pid = peerPID(nc)
+	}
+	c.address = d.addressFor(nc)
+	if !d.enter(c) {
+		return net.ErrClosed
+	}
+	defer d.leave(c)
+	err = c.serve()
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (d *Door) enter(c *conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.conns[c] = struct{}{}
+	return true
+}
+
+func (d *Door) leave(c *conn) {
+	d.mu.Lock()
+	delete(d.conns, c)
+	d.mu.Unlock()
+	d.holds.connClosed(c)
+}
+
+// authenticate runs Python's challenge, both ways.
+func (c *conn) authenticate(ctx context.Context) (auth.Entry, error) {
+	var keys []auth.Key
+	var entries []auth.Entry
+	for _, e := range c.door.config.Keys() {
+		if k, ok := e.Credential.(auth.Key); ok {
+			keys = append(keys, k)
+			entries = append(entries, e)
+		}
+	}
+	if len(keys) == 0 {
+		return auth.Entry{}, errors.New("pydoor: there is no authkey that a Python client can prove; passphrases do not serve")
+	}
+	challenge := auth.Challenge{RefuseMD5: c.door.config.RefuseMD5}
+	m := &messages{c: c, ctx: ctx}
+	at, err := challenge.DeliverAny(m, keys...)
+	if err != nil {
+		return auth.Entry{}, err
+	}
+	if err := challenge.Answer(m, keys[at]); err != nil {
+		return auth.Entry{}, err
+	}
+	return entries[at], nil
+}
+
+// messages carries the handshake.
+type messages struct {
+	c   *conn
+	ctx context.Context
+}
+
+const failure = "#FAILURE#"
+
+func (m *messages) SendBytes(b []byte) error {
+	if string(b) == failure {
+		m.c.door.config.Refused(m.ctx, m.c.remote)
+	}
+	_, err := m.c.net.Write(frame(append(make([]byte, headRoom, headRoom+len(b)), b...)))
+	return err
+}
+
+func (m *messages) RecvBytes(most int) ([]byte, error) {
+	s, err := readMessage(m.c.in, most)
+	return []byte(s), err
+}
+
+// serve handles the first request, which is one to the server, and after
+// accept_connection all others.
+func (c *conn) serve() error {
+	req, err := c.receive()
+	if err != nil {
+		return c.refuse(err)
+	}
+	c.net.SetDeadline(time.Time{})
+	if req.method != "accept_connection" {
+		return c.serverRequest(req)
+	}
+	if a, err := bind("accept_connection", params("name"), req.args, req.kwds); err == nil {
+		c.name = textOf(a[0])
+	}
+	if err := c.send(returned(pickle.None{})); err != nil {
+		return err
+	}
+	for {
+		req, err := c.receive()
+		if err != nil {
+			return c.refuse(err)
+		}
+		if err := c.objectRequest(req); err != nil {
+			return err
+		}
+	}
+}
+
+// request is one message of a client.
+type request struct {
+	size   int         // of the message, in bytes
+	ident  pickle.Node // a str, or None for the server
+	method string
+	args   []pickle.Node
+	kwds   *pickle.Dict
+}
+
+// badRequest is an error of a message that was read to its end: the client is
+// told, and the connection goes on to its end.
+type badRequest struct{ error }
+
+// receive reads the next request.
+func (c *conn) receive() (*request, error) {
+	s, err := readMessage(c.in, c.door.config.MaxMessage)
+	if err != nil {
+		return nil, err
+	}
+	if len(s) >= largeMessage {
+		c.door.large <- struct{}{}
+		defer func() { <-c.door.large }()
+	}
+	node, err := pickle.DecodeString(s, pickle.Limits{Size: c.door.config.MaxMessage, Nodes: maxNodes, BigInt: len(s) + 1})
+	if err != nil {
+		return nil, badRequest{err}
+	}
+	t, ok := node.(*pickle.Tuple)
+	if !ok || len(t.Items) != 4 {
+		return nil, badRequest{errors.New("a request is a tuple of ident, method, args and kwds")}
+	}
+	req := &request{size: len(s), ident: t.Items[0]}
+	name, ok := t.Items[1].(*pickle.Str)
+	if !ok {
+		return nil, badRequest{errors.New("a request's method is a str")}
+	}
+	req.method = name.S
+	switch args := t.Items[2].(type) {
+	case *pickle.Tuple:
+		req.args = args.Items
+	case *pickle.List:
+		req.args = args.Items
+	default:
+		return nil, badRequest{errors.New("a request's args are a tuple")}
+	}
+	if req.kwds, ok = t.Items[3].(*pickle.Dict); !ok {
+		return nil, badRequest{errors.New("a request's kwds are a dict")}
+	}
+	return req, nil
+}
+
+// maxNodes bounds the values in one message: half a gigabyte of memory.
+const maxNodes = 4 << 20
+
+// refuse tells the client what is wrong with its message, if the stream can
+// still be trusted, and ends the connection.
+func (c *conn) refuse(err error) error {
+	var bad badRequest
+	if errors.As(err, &bad) {
+		_ = c.send(traceback("ValueError", bad.Error()))
+		return fmt.Errorf("pydoor: %w", err)
+	}
+	if errors.Is(err, errTooLong) {
+		_ = c.send(traceback("ValueError", err.Error()))
+	}
+	return err
+}
+
+// send writes a reply. When its value cannot be written, the client is told
+// so.
+func (c *conn) send(r reply) error {
+	_, err := c.deliver(r)
+	return err
+}
+
+// deliver writes a reply and reports whether the client got what the reply
+// carries: not an error in its place.
+func (c *conn) deliver(r reply) (complete bool, err error) {
+	e := encoder{conn: c}
+	b, err := e.encode(c.buffer(), &r)
+	complete = err == nil
+	if err != nil {
+		e.forget()
+		e = encoder{conn: c}
+		sub := unserializable(err)
+		if b, err = e.encode(c.buffer(), &sub); err != nil {
+			return false, err
+		}
+	}
+	e.commit()
+	c.net.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err = c.net.Write(frame(b))
+	if cap(b) <= keepBuffer {
+		c.out = b[:0]
+	} else {
+		c.out = nil
+	}
+	if err != nil {
+		e.revert()
+		return false, err
+	}
+	return complete, nil
+}
+
+// buffer returns memory for a reply, with room for its head.
+func (c *conn) buffer() []byte {
+	if cap(c.out) < headRoom {
+		c.out = make([]byte, 0, 512)
+	}
+	return c.out[:headRoom]
+}
+
+// await waits for the reply of a call. It returns an error when the client is
+// gone before.
+func (c *conn) await(call Call) error {
+	select {
+	case <-call.Ready():
+		return nil
+	default:
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- c.watch() }()
+	select {
+	case <-call.Ready():
+		c.net.SetReadDeadline(time.Unix(1, 0))
+		err := <-gone
+		c.net.SetReadDeadline(time.Time{})
+		_ = err // if the client is gone, the write will tell
+		return nil
+	case err := <-gone:
+		c.net.SetReadDeadline(time.Time{})
+		if err == nil {
+			// It has sent more than a request; what it does next shows when
+			// this call is done.
+			<-call.Ready()
+		}
+		return err
+	}
+}
+
+// watch waits until the client closes the connection, and returns an error
+// then. It returns nil when its deadline is set to the past, or when so much
+// has come that the buffer is full.
+func (c *conn) watch() error {
+	for {
+		n := c.in.Buffered() + 1
+		if n > c.in.Size() {
+			return nil
+		}
+		if _, err := c.in.Peek(n); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return nil
+			}
+			return err
+		}
+	}
+}

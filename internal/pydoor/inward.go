@@ -1,0 +1,372 @@
+package pydoor
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/syncmanager/syncmanager/internal/pickle"
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
+
+// language is the tag of values that only Python can open.
+const language = "python"
+
+// inward turns the values of one request into wire values, which are appended
+// to b. A pickle is a graph and a wire value a tree: what is shared becomes
+// several copies. What has no counterpart (an instance of a class, a function, a
+// value in a cycle) stays a pickle of its own: an opaque value.
+type inward struct {
+	session *session
+	depth   int // how deep containers may nest
+	limit   int // bytes of b
+	b       []byte
+}
+
+// errGrows says that a value passes the limit when it is written as a tree.
+var errGrows = errors.New("it shares so much that it is many times larger when it is written out")
+
+// errCycle says that a value contains itself.
+var errCycle = errors.New("it contains itself")
+
+// errKeyRef refuses a proxy as a key.
+var errKeyRef = typeError("a proxy cannot be a key of a dict or a member of a frozenset: use its value or a name")
+
+// value appends one value. What cannot be written as a tree becomes opaque as a
+// whole.
+func (w *inward) value(n pickle.Node) error {
+	at := len(w.b)
+	err := w.tree(n, 1)
+	if errors.Is(err, errGrows) || errors.Is(err, errCycle) {
+		w.b = w.b[:at]
+		err = w.opaque(n, w.limit)
+	}
+	return err
+}
+
+func (w *inward) tree(n pickle.Node, depth int) error {
+	if len(w.b) > w.limit {
+		return errGrows
+	}
+	switch n := n.(type) {
+	case pickle.None:
+		w.b = wire.AppendNil(w.b)
+	case pickle.Bool:
+		w.b = wire.AppendBool(w.b, bool(n))
+	case pickle.Int:
+		w.b = wire.AppendInt(w.b, int64(n))
+	case *pickle.BigInt:
+		if len(n.LE) > wire.MaxBigIntBytes {
+			return w.opaque(n, w.limit-len(w.b))
+		}
+		if u, ok := n.Uint64(); ok {
+			w.b = wire.AppendUint(w.b, u)
+		} else {
+			w.b = wire.AppendBigInt(w.b, n.Big())
+		}
+	case pickle.Float:
+		w.b = wire.AppendFloat(w.b, float64(n))
+	case *pickle.Str:
+		w.b = wire.AppendStr(w.b, n.S)
+	case *pickle.Bytes:
+		w.b = append(wire.AppendBinHeader(w.b, len(n.B)), n.B...)
+	case *pickle.ByteArray:
+		w.b = append(wire.AppendExtHeader(w.b, wire.ExtByteArray, len(n.B)), n.B...)
+	case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet:
+		if depth >= w.depth {
+			if pickle.Cyclic(n) {
+				return errCycle
+			}
+			return w.opaque(n, w.limit-len(w.b))
+		}
+		return w.container(n, depth+1)
+	case *pickle.Object:
+		return w.object(n, depth)
+	default:
+		return w.opaque(n, w.limit-len(w.b))
+	}
+	return nil
+}
+
+func (w *inward) container(n pickle.Node, depth int) error {
+	switch n := n.(type) {
+	case *pickle.List:
+		w.b = wire.AppendArrayHeader(w.b, len(n.Items))
+		return w.all(n.Items, depth)
+	case *pickle.Dict:
+		w.b = wire.AppendMapHeader(w.b, n.Len())
+		return w.all(n.Items, depth)
+	case *pickle.Tuple:
+		at := len(w.b)
+		if err := w.all(n.Items, depth); err != nil {
+			return err
+		}
+		w.b = wire.EndTuple(w.b, at, len(n.Items))
+	case *pickle.Set:
+		at := len(w.b)
+		if err := w.all(n.Items, depth); err != nil {
+			return err
+		}
+		w.b = wire.EndSet(w.b, at, len(n.Items))
+	case *pickle.FrozenSet:
+		at := len(w.b)
+		if err := w.all(n.Items, depth); err != nil {
+			return err
+		}
+		w.b = wire.EndFrozenSet(w.b, at, len(n.Items))
+	}
+	return nil
+}
+
+func (w *inward) all(items []pickle.Node, depth int) error {
+	for _, n := range items {
+		if err := w.tree(n, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object appends what Python would make by a call: a plain value that the wire
+// knows, a proxy of this server, or an opaque value.
+func (w *inward) object(o *pickle.Object, depth int) error {
+	switch pickle.FormOf(o) {
+	case pickle.FormComplex:
+		if v, ok := pickle.AsComplex(o); ok {
+			w.b = wire.AppendComplex(w.b, v)
+			return nil
+		}
+	case pickle.FormArray:
+		if a, ok := pickle.AsArray(o); ok {
+			w.b = append(wire.AppendExtHeader(w.b, wire.ExtArray, 1+len(a.Data)), a.Typecode)
+			w.b = append(w.b, a.Data...)
+			return nil
+		}
+	case pickle.FormDatetime:
+		if d, ok := pickle.AsDatetime(o); ok && w.datetime(d) {
+			return nil
+		}
+	case pickle.FormProxy:
+		if p, ok := pickle.AsProxy(o); ok {
+			if r, ok := parseIdent(p.Token.ID); ok {
+				w.b = wire.AppendRef(w.b, r)
+				return nil
+			}
+		}
+	}
+	return w.opaque(o, w.limit-len(w.b))
+}
+
+// datetime appends a datetime unless something of it would be lost.
+func (w *inward) datetime(d pickle.Datetime) bool {
+	if d.Fold || d.Name != "" || d.Offset%time.Second != 0 {
+		return false
+	}
+	wall := d.Wall()
+	switch {
+	case !d.Aware:
+		w.b = wire.AppendDateTime(w.b, wall.Unix(), uint32(wall.Nanosecond()), wire.NaiveOffset)
+	default:
+		w.b = wire.AppendDateTime(w.b, wall.Unix(), uint32(wall.Nanosecond()), int32(d.Offset/time.Second))
+	}
+	return true
+}
+
+// opaque appends a pickle of the value, of at most limit bytes.
+func (w *inward) opaque(n pickle.Node, limit int) error {
+	if limit <= 0 {
+		return errGrows
+	}
+	canonical(n)
+	p, err := pickle.EncodeMax(nil, n, limit)
+	switch {
+	case errors.Is(err, pickle.ErrTooLarge):
+		return errGrows
+	case err != nil:
+		return valueError("a value cannot be kept: %v", err)
+	}
+	w.b = wire.AppendOpaque(w.b, language, p)
+	return nil
+}
+
+// canonical merges equal strings inside an opaque value, so that equal values
+// have equal bytes however their parts were shared: dict keys and searches
+// compare them.
+func canonical(n pickle.Node) {
+	strs := make(map[string]*pickle.Str)
+	seen := make(map[pickle.Node]struct{})
+	stack := []pickle.Node{n}
+	items := func(list []pickle.Node) {
+		for i, n := range list {
+			switch n := n.(type) {
+			case *pickle.Str:
+				if first := strs[n.S]; first != nil {
+					list[i] = first
+				} else {
+					strs[n.S] = n
+				}
+			case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet, *pickle.Object:
+				if _, ok := seen[n]; !ok {
+					seen[n] = struct{}{}
+					stack = append(stack, n)
+				}
+			}
+		}
+	}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		switch n := n.(type) {
+		case *pickle.List:
+			items(n.Items)
+		case *pickle.Tuple:
+			items(n.Items)
+		case *pickle.Dict:
+			items(n.Items)
+		case *pickle.Set:
+			items(n.Items)
+		case *pickle.FrozenSet:
+			items(n.Items)
+		case *pickle.Object:
+			items([]pickle.Node{n.Callable})
+			if n.Args != nil {
+				items(n.Args.Items)
+			}
+			if n.Kwargs != nil {
+				items(n.Kwargs.Items)
+			}
+			for i := range n.Steps {
+				items(n.Steps[i].Items)
+			}
+		}
+	}
+}
+
+// treeLimit is how large the arguments of a message may become as a tree.
+func treeLimit(size, most int) int { return min(64<<10+16*size, most) }
+
+// iterable unfolds what Python iterates over and the wire does not know: a
+// range, and instances of classes derived from list and dict (deque,
+// OrderedDict, defaultdict, Counter). The pickle of each says what is inside.
+// Anything else is returned as it is.
+func iterable(n pickle.Node) (pickle.Node, error) {
+	o, ok := n.(*pickle.Object)
+	if !ok {
+		return n, nil
+	}
+	if start, stop, step, ok := pickle.AsRange(o); ok {
+		return unfoldRange(start, stop, step)
+	}
+	var items, pairs []pickle.Node
+	isDict := false
+	if g, args, ok := pickle.AsCall(n); ok && *g == (pickle.Global{Module: "collections", Name: "Counter"}) && len(args) == 1 {
+		return args[0], nil
+	}
+	for _, s := range o.Steps {
+		switch s.Op {
+		case pickle.StepAppend, pickle.StepAddItems:
+			items = append(items, s.Items...)
+		case pickle.StepSetItems:
+			pairs, isDict = append(pairs, s.Items...), true
+		}
+	}
+	g, _ := o.Callable.(*pickle.Global)
+	switch {
+	case isDict:
+		return pickle.NewDict(pairs...), nil
+	case items != nil:
+		return pickle.NewList(items...), nil
+	case g == nil:
+	case *g == pickle.Global{Module: "collections", Name: "OrderedDict"}, *g == pickle.Global{Module: "collections", Name: "defaultdict"}:
+		return pickle.NewDict(), nil
+	case *g == pickle.Global{Module: "collections", Name: "deque"}:
+		return pickle.NewList(), nil
+	}
+	return n, nil
+}
+
+// maxRange is the longest range that is unfolded.
+const maxRange = 16 << 20
+
+func unfoldRange(start, stop, step pickle.Node) (pickle.Node, error) {
+	a, b, s := bigOf(start), bigOf(stop), bigOf(step)
+	if s.Sign() == 0 {
+		return nil, valueError("range() arg 3 must not be zero")
+	}
+	// n = ceil((b-a)/s), 0 at least.
+	n := new(big.Int).Sub(b, a)
+	one := big.NewInt(int64(s.Sign()))
+	n.Add(n, s).Sub(n, one).Quo(n, s)
+	if n.Sign() <= 0 || (s.Sign() > 0) != (b.Cmp(a) > 0) {
+		return pickle.NewList(), nil
+	}
+	if !n.IsInt64() || n.Int64() > maxRange {
+		return nil, valueError("a range of %s numbers; at most %d are written out", n, maxRange)
+	}
+	list := make([]pickle.Node, n.Int64())
+	for i := range list {
+		if a.IsInt64() {
+			list[i] = pickle.Int(a.Int64())
+		} else {
+			list[i] = pickle.NewBigInt(a)
+		}
+		a = new(big.Int).Add(a, s)
+	}
+	return pickle.NewList(list...), nil
+}
+
+func bigOf(n pickle.Node) *big.Int {
+	switch n := n.(type) {
+	case pickle.Int:
+		return big.NewInt(int64(n))
+	case *pickle.BigInt:
+		return n.Big()
+	}
+	return new(big.Int)
+}
+
+// textOf returns the text of a str, or "".
+func textOf(n pickle.Node) string {
+	if s, ok := n.(*pickle.Str); ok {
+		return s.S
+	}
+	return ""
+}
+
+// typeName returns Python's name for the type of a node, for errors.
+func typeName(n pickle.Node) string {
+	switch n := n.(type) {
+	case pickle.None:
+		return "NoneType"
+	case pickle.Bool:
+		return "bool"
+	case pickle.Int, *pickle.BigInt:
+		return "int"
+	case pickle.Float:
+		return "float"
+	case *pickle.Str:
+		return "str"
+	case *pickle.Bytes:
+		return "bytes"
+	case *pickle.ByteArray:
+		return "bytearray"
+	case *pickle.List:
+		return "list"
+	case *pickle.Tuple:
+		return "tuple"
+	case *pickle.Dict:
+		return "dict"
+	case *pickle.Set:
+		return "set"
+	case *pickle.FrozenSet:
+		return "frozenset"
+	case *pickle.Object:
+		if g, ok := n.Callable.(*pickle.Global); ok {
+			return g.Name
+		}
+	case *pickle.Global:
+		return fmt.Sprintf("type or function %s", n.Name)
+	}
+	return "object"
+}

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package pydoor
+
+import "net"
+
+// wrap prepares a connection for the door.
+func wrap(nc net.Conn) net.Conn {
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetNoDelay(true)
+	}
+	return nc
+}
+
+// peerPID returns the process at the other end of a unix socket, or 0.
+func peerPID(net.Conn) int { return 0 }
+
+// processGone reports whether no process has the id.
+func processGone(int) bool { return false }

@@ -1,0 +1,216 @@
+package managers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/pydoor"
+)
+
+// PythonConfig says how Python clients are served; see ListenPython. The zero
+// value is what Python's own manager does.
+type PythonConfig struct {
+	// RefuseMD5 turns away clients before Python 3.12, which prove the authkey
+	// with HMAC-MD5.
+	RefuseMD5 bool
+	// Advertise is the address that clients are told for nested proxies:
+	// "host:port", or the path of a unix socket. Empty: the address that the
+	// client itself used. It must be set behind a NAT or a port forwarding.
+	Advertise string
+	// IdleReferences drops the references of Python clients to an object that
+	// none of them has used for so long. 0: never.
+	IdleReferences time.Duration
+	// DropDeadProcesses drops the references that a process of this machine
+	// took over a unix socket, when the process is gone. Linux only.
+	DropDeadProcesses bool
+	// ReleaseHolds releases the locks and permits of a connection, which stands
+	// for a thread of a client, so long after it was closed; negative: at once.
+	// 0: never, as in Python, where any process may release a Lock.
+	ReleaseHolds time.Duration
+}
+
+// python is the door for Python clients, made when it is first needed.
+type python struct {
+	door *pydoor.Door
+}
+
+// ListenPython listens on the addresses for Python programs, which use
+// multiprocessing.managers as they are: tcp://host:port (without encryption:
+// Python's protocol has none) or unix:///path. They are served by Serve, beside
+// the addresses of Listen. If one fails, none is kept.
+//
+// The clients prove the same authkeys as others, but for passphrases. They see
+// the same objects. What one of them creates lives as long as any Python client
+// of that key refers to it.
+func (s *Server) ListenPython(ctx context.Context, addrs ...string) error {
+	if s.setupErr != nil {
+		return s.setupErr
+	}
+	if len(addrs) == 0 {
+		return errors.New("managers: no address to listen on for Python")
+	}
+	if err := s.openPython(); err != nil {
+		return err
+	}
+	var opened []listener
+	for _, addr := range addrs {
+		l, err := s.listenPython(ctx, addr)
+		if err != nil {
+			for _, l := range opened {
+				l.Close()
+			}
+			return err
+		}
+		opened = append(opened, l)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		for _, l := range opened {
+			l.Close()
+		}
+		return ErrServerClosed
+	}
+	for _, l := range opened {
+		s.listeners[l] = struct{}{}
+	}
+	return nil
+}
+
+// openPython makes the door.
+func (s *Server) openPython() error {
+	c := s.config.Python
+	if c.DropDeadProcesses && runtime.GOOS != "linux" {
+		return fmt.Errorf("managers: PythonConfig.DropDeadProcesses works on Linux only, not on %s", runtime.GOOS)
+	}
+	depth := s.config.Limits.engineConfig().MaxDepth
+	if depth <= 0 || depth > engine.DefaultMaxDepth {
+		depth = engine.DefaultMaxDepth
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.python.door != nil {
+		return nil
+	}
+	s.python.door = pydoor.New(pydoor.Config{
+		Keys:     s.keys.All,
+		Open:     s.openPythonSession,
+		Refused:  s.refusePython,
+		Shutdown: s.shutdownByPython,
+		Logger:   s.log, MaxMessage: s.config.MaxMessage, Depth: depth, HandshakeTimeout: s.config.HandshakeTimeout,
+		Options: pydoor.Options{
+			RefuseMD5: c.RefuseMD5, Advertise: c.Advertise, IdleReferences: c.IdleReferences,
+			DropDeadProcesses: c.DropDeadProcesses, ReleaseHolds: c.ReleaseHolds,
+		},
+	})
+	return nil
+}
+
+// pythonDoor returns the door, nil if there is none.
+func (s *Server) pythonDoor() *pydoor.Door {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.python.door
+}
+
+// openPythonSession opens the session that all Python clients of a key share.
+func (s *Server) openPythonSession(e auth.Entry) (pydoor.Session, error) {
+	return s.newDirect(engine.SessionInfo{
+		Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Prefixes: e.Prefixes,
+	})
+}
+
+// refusePython lets a stranger with a wrong key wait for his "no", longer each
+// time.
+func (s *Server) refusePython(ctx context.Context, remote string) {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	delay := s.limiter.Failed(host, time.Now())
+	s.log.Warn("authentication failed", "remote", remote, "protocol", "python", "delay", delay)
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+	}
+}
+
+func (s *Server) shutdownByPython(key, remote string) {
+	s.log.Info("shutdown was asked for", "key", key, "remote", remote, "protocol", "python")
+	s.RequestShutdown()
+}
+
+// pythonPrefix stands before the addresses of Python listeners in Addrs.
+const pythonPrefix = "python+"
+
+// listenPython listens on one address.
+func (s *Server) listenPython(ctx context.Context, addr string) (listener, error) {
+	parsed, ok := strings.CutPrefix(addr, "tcp://")
+	if ok {
+		parsed = "tcp+plain://" + parsed
+	} else {
+		parsed = addr
+	}
+	a, err := connection.ParseAddress(parsed)
+	if err == nil && a.Transport != connection.TCPPlain && a.Transport != connection.Unix {
+		err = fmt.Errorf("%w: Python clients come over tcp://host:port or unix:///path", connection.ErrAddress)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for Python on %q: %w", addr, err)
+	}
+	l, err := connection.ListenStream(ctx, a, connection.StreamConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return pythonListener{l}, nil
+}
+
+type pythonListener struct{ *connection.StreamListener }
+
+func (l pythonListener) Addr() string {
+	a := l.StreamListener.Addr()
+	if a.Transport == connection.TCPPlain {
+		a.Transport = connection.TCP
+	}
+	return pythonPrefix + a.String()
+}
+
+func (l pythonListener) Accept() (newcomer, error) {
+	c, err := l.StreamListener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return pythonStream{stream{c}}, nil
+}
+
+// pythonStream is a newcomer who speaks Python's protocol.
+type pythonStream struct{ stream }
+
+// servePython serves a newcomer who speaks Python's protocol.
+func (s *Server) servePython(raw pythonStream) {
+	remote := raw.RemoteAddr()
+	place, ok := s.strangers.enter(auth.LimiterHost(remote), raw)
+	if !ok {
+		raw.Close()
+		return
+	}
+	err := s.pythonDoor().ServeConn(s.context, raw.Stream.Conn, func() { s.strangers.leave(place) })
+	if err != nil {
+		s.log.Debug("connection ended", "remote", remote.String(), "protocol", "python", "err", err)
+	}
+}
+
+// closePython ends the connections of Python clients.
+func (s *Server) closePython() {
+	if door := s.pythonDoor(); door != nil {
+		door.Close()
+	}
+}
