@@ -85,7 +85,15 @@ type Call struct {
 	deadline time.Time // of the timeout
 }
 
-var callPool = sync.Pool{New: func() any { return &Call{ready: make(chan struct{}, 1)} }}
+// record returns an empty record. Records are pooled by session: their channels
+// must not move between synctest bubbles.
+func (s *Session) record() *Call {
+	if c, ok := s.records.Get().(*Call); ok {
+		c.session = s
+		return c
+	}
+	return &Call{session: s, ready: make(chan struct{}, 1)}
+}
 
 // maxKeptBuffer is the largest buffer that a pooled record keeps.
 const maxKeptBuffer = 16 << 10
@@ -94,24 +102,23 @@ const maxKeptBuffer = 16 << 10
 // are added with Arg and the like. Failures are kept and returned by Do.
 func NewCall(target Ref, m *Method, n int) *Call {
 	o, err := target.acquire()
-	c := newCall(m, n)
 	if err != nil {
+		c := &Call{method: m}
 		c.err = err
 		return c
 	}
-	c.session, c.target = o.session, o
+	c := o.session.newCall(m, n)
+	c.target = o
 	return c
 }
 
 // NewServerCall begins a call of one of the server's own methods.
 func (s *Session) NewServerCall(m *Method, n int) *Call {
-	c := newCall(m, n)
-	c.session = s
-	return c
+	return s.newCall(m, n)
 }
 
-func newCall(m *Method, n int) *Call {
-	c := callPool.Get().(*Call)
+func (s *Session) newCall(m *Method, n int) *Call {
+	c := s.record()
 	c.method = m
 	c.args = wire.AppendArrayHeader(c.args[:0], n)
 	return c
@@ -130,6 +137,10 @@ func (c *Call) recycle() {
 	if c.target != nil {
 		c.target.drop()
 	}
+	s := c.session
+	if s == nil {
+		return // it was never more than an error
+	}
 	args, buf, pins, grants, ready := c.args[:0], c.buf[:0], c.pins[:0], c.grants[:0], c.ready
 	if cap(args) > maxKeptBuffer {
 		args = nil
@@ -144,7 +155,7 @@ func (c *Call) recycle() {
 		grants = nil
 	}
 	*c = Call{args: args, buf: buf, pins: pins, grants: grants, ready: ready}
-	callPool.Put(c)
+	s.records.Put(c)
 }
 
 // Timeout bounds how long the call may wait in the server; 0 or less means not
@@ -564,8 +575,8 @@ func (s *Session) cancelLocked(serial uint64, mode byte) {
 // leaveLocked puts a record of its own in the place of one whose caller leaves.
 // It keeps what the call names reachable until the server is done with it.
 func (s *Session) leaveLocked(c *Call, state callState) {
-	t := callPool.Get().(*Call)
-	t.session, t.method, t.serial, t.state, t.sent = s, c.method, c.serial, state, true
+	t := s.record()
+	t.method, t.serial, t.state, t.sent = c.method, c.serial, state, true
 	t.target, c.target = c.target, nil
 	t.pins, c.pins = c.pins, t.pins
 	if t.target != nil {
@@ -593,8 +604,8 @@ func (s *Session) abandon(serial uint64) {
 		s.mu.Unlock()
 		return
 	}
-	t := callPool.Get().(*Call)
-	t.session, t.method, t.serial, t.state, t.sent = s, abandoned, serial, stateAbandoned, true
+	t := s.record()
+	t.method, t.serial, t.state, t.sent = abandoned, serial, stateAbandoned, true
 	s.calls[serial] = t
 	s.gone++
 	s.cancelLocked(serial, wire.CancelAbandon)
@@ -684,14 +695,14 @@ func (s *Session) confirmLocked(token uint64) {
 // releaseLocked sends one call that gives references back. It reports whether
 // it did.
 func (s *Session) releaseLocked(cn *conn) bool {
-	c := callPool.Get().(*Call)
+	c := s.record()
 	args := s.refs.takeBack(c.args[:0])
 	if args == nil {
-		callPool.Put(c)
+		s.records.Put(c)
 		return false
 	}
 	s.serial++
-	c.session, c.method, c.args, c.serial = s, &serverRelease, args, s.serial
+	c.method, c.args, c.serial = &serverRelease, args, s.serial
 	c.state, c.sent = stateOneway, true
 	s.calls[c.serial] = c
 	s.acks.sent = s.acks.watermark

@@ -27,9 +27,6 @@ type conn struct {
 	net net.Conn
 	out *link.Outbox
 	in  *link.Reader
-
-	// Guarded by the session's mutex.
-	closeSent bool
 }
 
 // dial makes a connection that is ready for OPEN or RESUME.

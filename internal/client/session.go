@@ -90,8 +90,9 @@ type Session struct {
 	cancel     context.CancelFunc
 	over       chan struct{} // closed when the run loop has ended
 
-	refs  refs
-	holds holds
+	refs    refs
+	holds   holds
+	records sync.Pool // of *Call
 
 	// Fixed when it is opened, and safe for concurrent use.
 	flush  *time.Timer // runs flushNow
@@ -253,9 +254,6 @@ func (s *Session) lost(c *conn, err error) bool {
 		return false
 	}
 	s.conn = nil
-	if s.closing && c.closeSent {
-		return false
-	}
 	s.log.Warn("connection lost", "session", s.id, "server", s.config.Address, "err", err)
 	for _, c := range s.calls {
 		if c.asked && c.state == stateWaiting {
@@ -371,8 +369,8 @@ func (s *Session) resumed(c *conn, sent time.Time) bool {
 
 // Close ends the session in good order: what was received is acknowledged, the
 // server lets go of all that the session holds, and calls under way fail with
-// ErrClosed. It waits for the server's word, at most Config.CloseTimeout. It
-// may be called again.
+// ErrClosed. It waits for the server's word, at most Config.CloseTimeout, and
+// connects again for it if it must. It may be called again.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	if s.closing || s.finished {
@@ -408,7 +406,6 @@ func (s *Session) Close() error {
 func (s *Session) sendCloseLocked(c *conn) {
 	c.append(s.acks.append)
 	c.append(wire.AppendClose)
-	c.closeSent = true
 }
 
 // failLocked ends all calls with the error, and refuses new ones.
