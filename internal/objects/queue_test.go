@@ -473,3 +473,85 @@ func TestQueueFairness(t *testing.T) {
 		}
 	}
 }
+
+// A queue holds what is referred to by its items, its keys and by puts that
+// wait, and lets go of it however they end.
+func TestQueueReferences(t *testing.T) {
+	w := newWorld(t, 2)
+	defer w.close()
+	a := w.clients[0]
+	live := func(n int, what string) {
+		t.Helper()
+		if got := w.objects(); got != n {
+			t.Fatalf("%s: %d objects, not %d", what, got, n)
+		}
+	}
+	p := a.create("PriorityQueue", 1)
+	x, y, z := a.create("Lock"), a.create("Lock"), a.create("Lock")
+	a.ok(p, "put_priority", vtuple{1, x}, y)
+	waits := a.start(p, "put", vtuple{0, z})
+	for _, r := range []wire.Ref{x, y, z} {
+		a.release(r, 1)
+	}
+	live(4, "all are held")
+	waits.cancel(false)
+	live(3, "the put was cancelled")
+	a.release(p, 1)
+	live(0, "the queue is gone")
+
+	q := a.create("Queue")
+	a.ok(q, "put", []any{q})
+	a.release(q, 1)
+	live(1, "a cycle")
+	a.ok(server, "collect")
+	live(0, "collected")
+}
+
+// A put_many that ends half way says so, whatever ended it.
+func TestQueuePartly(t *testing.T) {
+	for how, want := range map[string]string{
+		"shutdown": "error shut_down: queue is shut down; 2 of 3 items were put",
+		"remove":   "error removed: object was removed; 2 of 3 items were put",
+		"end":      "error shutting_down: server is shutting down; 2 of 3 items were put",
+	} {
+		w := newWorld(t, 1)
+		a := w.clients[0]
+		q := w.share("Queue", 2)
+		p := a.start(q, "put_many", []any{1, 2, 3})
+		switch how {
+		case "shutdown":
+			a.ok(q, "shutdown")
+		case "remove":
+			a.ok(server, "remove", "shared")
+		case "end":
+			w.must(&engine.Command{Op: engine.OpShutdown})
+		}
+		p.is(want)
+		if p.err.Safe {
+			t.Fatal("it cannot simply be repeated")
+		}
+		w.close()
+	}
+}
+
+// Holds of a condition and permits of a semaphore guard calls as locks do.
+func TestGuards(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	a := w.clients[0]
+	d := a.create("dict")
+	for _, typeid := range []string{"RLock", "Condition", "Semaphore"} {
+		l := a.create(typeid)
+		token, err := wire.NewReader(append([]byte{0x91}, a.ok(l, "acquire")...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := token.Uint()
+		guarded := func() *answer {
+			return a.send(engine.Command{Object: d.ID, Name: []byte("set"), Args: encList([]any{"k", 1}), Guard: l.ID, Token: n})
+		}
+		guarded().is("None")
+		a.ok(l, "release")
+		guarded().within(wire.CodeLockLost)
+	}
+}
