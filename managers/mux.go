@@ -1,20 +1,21 @@
 package managers
 
 import (
-	"errors"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/link"
+	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // HandleConn makes fn serve the raw connections that clients open under the
 // name (Manager.OpenConn in package proxy). It is called on a goroutine of its
-// own for each; the connection is closed when it returns. Clients need the role
-// write. A later call with the same name replaces the earlier one.
+// own for each; the connection is closed when it returns or panics. Clients need
+// the role write. A later call with the same name replaces the earlier one.
 func (s *Server) HandleConn(name string, fn func(*connection.Conn)) {
 	s.handlers.mu.Lock()
 	defer s.handlers.mu.Unlock()
@@ -42,7 +43,7 @@ func (c *conn) feedMux(body []byte) error {
 }
 
 // serveStream serves one raw connection. Its first message is the name of what
-// it wants; the answer is empty, or says why not.
+// it wants; the answer is empty, or an error that says why not.
 func (c *conn) serveStream(nc net.Conn) {
 	raw := connection.NewConn(nc)
 	defer raw.Close()
@@ -55,19 +56,24 @@ func (c *conn) serveStream(nc net.Conn) {
 	c.server.handlers.mu.Lock()
 	fn := c.server.handlers.byName[string(name)]
 	c.server.handlers.mu.Unlock()
-	var refusal error
+	var refusal *wire.Error
 	switch {
 	case c.who.Role < auth.RoleWrite:
-		refusal = errors.New("raw connections need the role write")
+		refusal = wire.Errorf(wire.CodeDenied, "raw connections need the role write")
 	case fn == nil:
-		refusal = errors.New("nobody serves raw connections of that name")
+		refusal = wire.Errorf(wire.CodeNotFound, "nobody serves raw connections of that name")
 	}
 	if refusal != nil {
-		_ = raw.SendBytes([]byte(refusal.Error()))
+		_ = raw.SendBytes(wire.AppendError(nil, refusal))
 		return
 	}
 	if err := raw.SendBytes(nil); err != nil {
 		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.log.Error("a handler of raw connections panicked", "name", string(name), "remote", c.remote, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	fn(raw)
 }

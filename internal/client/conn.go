@@ -27,6 +27,7 @@ type conn struct {
 	net net.Conn
 	out *link.Outbox
 	in  *link.Reader
+	mux *link.Mux // carries raw connections; idle until the first is opened
 }
 
 // dial makes a connection that is ready for OPEN or RESUME.
@@ -35,15 +36,20 @@ func (s *Session) dial(ctx context.Context) (*conn, auth.Session, error) {
 	if err != nil {
 		return nil, auth.Session{}, fmt.Errorf("connecting to %s: %w", s.config.Address, err)
 	}
+	out := link.NewOutbox(nc, link.OutboxConfig{Limit: outboxLimit})
 	return &conn{
 		net: nc,
-		out: link.NewOutbox(nc, link.OutboxConfig{Limit: outboxLimit}),
+		out: out,
 		in:  link.NewReader(nc, s.config.MaxMessage),
+		mux: link.NewMux(out, link.MuxConfig{Client: true}),
 	}, who, nil
 }
 
 // close ends the connection at once.
-func (c *conn) close() { c.out.Close() }
+func (c *conn) close() {
+	c.out.Close()
+	c.mux.Close()
+}
 
 // append appends what the function does; nothing is written before a flush. An
 // error is the connection's end, which its reader reports.
@@ -143,6 +149,8 @@ func (s *Session) handle(c *conn, kind wire.Kind, body []byte) error {
 			s.holds.lost(e.Token)
 		}
 		return nil // an event of a later version is none of ours
+	case wire.KindMux:
+		return c.feed(body)
 	case wire.KindBye:
 		return byeError(body)
 	}
