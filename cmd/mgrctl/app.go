@@ -27,6 +27,7 @@ type app struct {
 	flags  flags
 	format string // of the output: one of formats
 	object string // the object that the verb works on, for errors
+	named  bool   // --context is on the command line
 }
 
 // flags are those of every verb.
@@ -49,8 +50,27 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.keyName, "key-name", "", "which of the server's keys it is (default \"default\")")
 }
 
-// prepare checks the flags of every verb.
-func (a *app) prepare() error {
+// prepare completes and checks the flags of every verb.
+func (a *app) prepare(set *pflag.FlagSet) error {
+	given := set.Changed
+	named := given("context")
+	address, key, passphrase, keyName := given("address"), given("authkey-file"), given("passphrase-file"), given("key-name")
+	if err := fromEnvironment(set); err != nil {
+		return err
+	}
+	f := &a.flags
+	// What the command line says outdoes the environment, also where that says it
+	// in another way.
+	drop := func(value *string, given, other bool) {
+		if !given && (named || other) {
+			*value = ""
+		}
+	}
+	drop(&f.address, address, false)
+	drop(&f.keyName, keyName, false)
+	drop(&f.keyFile, key, passphrase)
+	drop(&f.passphraseFile, passphrase, key)
+	a.named = named
 	if a.flags.timeout < 0 {
 		return usage(nil, "--timeout %v: it is 0 or more", a.flags.timeout)
 	}

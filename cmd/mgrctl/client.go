@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -90,6 +91,9 @@ gone. It needs the role admin.`,
 				bounded, cancel := a.within(ctx)
 				err := m.Kick(bounded, id)
 				cancel()
+				if errors.Is(err, proxy.ErrNotFound) {
+					return &failure{err: err, hint: "mgrctl client ls lists the sessions"}
+				}
 				if err != nil {
 					return err
 				}

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/defaults"
 	"github.com/syncmanager/syncmanager/proxy"
 )
@@ -71,6 +72,9 @@ func (a *app) target() (*target, error) {
 	if t.address == "" {
 		t.address = defaults.SocketAddress()
 	}
+	if _, err := connection.ParseAddress(t.address); err != nil {
+		return nil, usage(nil, "%v", err)
+	}
 	t.credential, err = a.credential(c)
 	return t, err
 }
@@ -84,7 +88,7 @@ func (a *app) credential(c *contextEntry) (auth.Credential, error) {
 		return auth.LoadFile(f.keyFile)
 	case f.passphraseFile != "":
 		return loadPassphrase(f.passphraseFile)
-	case inEnvironment:
+	case inEnvironment && !(a.named && c.AuthKeyFile+c.PassphraseFile != ""):
 		return auth.FromEnv(defaults.AuthKeyEnv)
 	case c.AuthKeyFile != "":
 		return auth.LoadFile(c.AuthKeyFile)

@@ -33,7 +33,7 @@ func (a *app) openDict(ctx context.Context, m *proxy.Manager, name string) (*dic
 // noKey completes the error of a key that is not there.
 func noKey(err error, name, key string) error {
 	if errors.Is(err, proxy.ErrKey) {
-		return &failure{err: fmt.Errorf("dict %q has no key %q", name, key), exit: exitNotFound, code: "key", hint: "mgrctl dict items " + name + " lists what it has"}
+		return &failure{err: fmt.Errorf("dict %q has no key %q", name, key), cause: err, hint: "mgrctl dict items " + name + " lists what it has"}
 	}
 	return err
 }
@@ -78,7 +78,7 @@ func (a *app) dictSetCommand() *cobra.Command {
 		Short: "Set the values of keys, all at once",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 3 || len(args)%2 == 0 {
-				return usage(cmd, "%s takes a name, and then keys and values in turn", cmd.CommandPath())
+				return usage(cmd, "%s takes a name, and then keys and values in turn", verbName(cmd))
 			}
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,14 +31,21 @@ const (
 // failure is an error that says more than its text. What is empty is found out
 // from err.
 type failure struct {
-	err  error
-	exit int    // the exit code
-	code string // the error's name in JSON
-	hint string // what to do about it
+	err   error  // what is printed
+	cause error  // the error behind it, if err does not wrap it
+	exit  int    // the exit code
+	code  string // the error's name in JSON
+	hint  string // what to do about it
 }
 
 func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
+
+func (f *failure) Unwrap() []error {
+	if f.cause == nil {
+		return []error{f.err}
+	}
+	return []error{f.err, f.cause}
+}
 
 // usage returns the error of a wrong command line.
 func usage(cmd *cobra.Command, format string, args ...any) error {
@@ -56,12 +64,20 @@ func nargs(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(args); {
 		case n < least:
-			return usage(cmd, "%s: %s too few", cmd.CommandPath(), count(n, "argument"))
+			return usage(cmd, "%s: too few arguments", verbName(cmd))
 		case most >= 0 && n > most:
-			return usage(cmd, "%s: %s too many: %q", cmd.CommandPath(), count(n-most, "argument"), args[most])
+			return usage(cmd, "%s: surplus argument %q", verbName(cmd), args[most])
 		}
 		return nil
 	}
+}
+
+// verbName is the command as errors name it, without the program.
+func verbName(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return "mgrctl"
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // group returns a command that only has verbs below it.
@@ -75,7 +91,7 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := usage(cmd, "%s has no verb %q", cmd.CommandPath(), args[0])
+	err := usage(cmd, "%s has no verb %q", verbName(cmd), args[0])
 	cmd.SuggestionsMinimumDistance = 2
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		err.(*failure).hint = "did you mean " + strings.Join(s, " or ") + "?"
@@ -90,7 +106,7 @@ func missingVerb(cmd *cobra.Command, _ []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return usage(cmd, "%s needs a verb: %s", cmd.CommandPath(), strings.Join(names, ", "))
+	return usage(cmd, "%s needs a verb: %s", verbName(cmd), strings.Join(names, ", "))
 }
 
 // unreachable is the error of a server that cannot be connected to.
@@ -182,6 +198,14 @@ func (a *app) report(err error, args []string) int {
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() > 0 {
 		return ended.ExitCode() // of the program that lock run ran, which has said why
+	}
+	if ended != nil {
+		if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return 128 + int(status.Signal()) // as shells say it
+		}
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitError // the reader of the output has seen enough
 	}
 	f := classify(err)
 	format := a.format

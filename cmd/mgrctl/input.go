@@ -22,9 +22,8 @@ import (
 // input reads values from a command line.
 type input struct {
 	app    *app
-	string bool   // --string
-	read   bool   // standard input has been read
-	stdin  []byte // what it held
+	string bool // --string
+	read   bool // standard input has been read
 }
 
 // takesValues gives the command the flag --string.

@@ -82,8 +82,8 @@ func (a *app) acquire(ctx context.Context, ref *proxy.Ref, name string) (*proxy.
 	h, err := l.AcquireTimeout(ctx, wait)
 	if errors.Is(err, proxy.ErrTimeout) {
 		return nil, &failure{
-			err:  fmt.Errorf("%s %q: not to be had within %v", ref.TypeID(), name, wait),
-			exit: exitTimeout, code: "timeout", hint: "mgrctl lock info " + name + " says who has it; --timeout waits longer",
+			err: fmt.Errorf("%s %q: not to be had within %v", ref.TypeID(), name, wait), cause: err,
+			hint: "mgrctl lock info " + name + " says who has it; --timeout waits longer",
 		}
 	}
 	return h, err
@@ -101,7 +101,7 @@ lost while it runs, because the server was out of reach for too long or somebody
 released the lock, the command gets SIGTERM, and is killed 5 s later.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() != 1 || len(args) < 2 {
-				return usage(cmd, "%s takes a name, --, and a command", cmd.CommandPath())
+				return usage(cmd, "%s takes a name, --, and a command", verbName(cmd))
 			}
 			return nil
 		},
@@ -180,7 +180,7 @@ func (a *app) runHolding(hold *proxy.Hold, path string, argv []string) error {
 	}()
 	err := cmd.Wait()
 	if lost := hold.Err(); lost != nil {
-		return &failure{err: fmt.Errorf("the command was stopped: %w", lost), exit: exitConflict, code: "lock_lost"}
+		return &failure{err: errors.New("the lock was lost, and the command was stopped"), cause: lost}
 	}
 	return err
 }
@@ -426,7 +426,7 @@ conflict. Its holder is told that it has lost the lock.`,
 	cmd.Flags().Uint64Var(&token, "token", 0, "the hold's fencing token")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if token == 0 {
-			return usage(cmd, "%s needs the --token of a hold", cmd.CommandPath())
+			return usage(cmd, "%s needs the --token of a hold", verbName(cmd))
 		}
 		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
 			ref, err := a.findTyped(ctx, m, args[0], lockTypes...)

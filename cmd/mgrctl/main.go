@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"syscall"
 
@@ -21,6 +22,9 @@ var version = ""
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// With a handler, a write to a pipe that nobody reads is an error and not
+	// the end: what was not written out goes back to its queue.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -49,12 +53,12 @@ flags, with that server's authkey.
 NAME is an object's name, or a token as "show" prints it. VALUE and ARG are JSON
 if they parse as JSON and strings if not; --string forces a string, and - reads
 the value from standard input. KEY is always a string. JSON has no word for some
-values; they are written, and read, as objects of one key:
+values; they are objects of one key, in arguments and in the output:
 
   {"$bytes": "aGk="}           bytes, in base64; {"$bytearray": ...} likewise
   {"$set": [1, 2]}             a set; {"$frozenset": ...} likewise
-  {"$tuple": [1, 2]}           a tuple (read only: a tuple is written as an array)
-  {"$time": "2026-01-02T..."}  a time (read only: a time is written as a string)
+  {"$tuple": [1, 2]}           a tuple; the output has it as an array
+  {"$time": "2026-01-02T..."}  a time; the output has it as a string
   {"$ref": "dict@..."}         an object, by its token
   {"$dict": [[1, "a"]]}        a dict whose keys are not all strings, or whose
                                only key begins with $
@@ -72,7 +76,8 @@ output, all else to standard error. With -o json or jsonl, an error is
 
 Each flag can be given as an environment variable: ` + defaults.Prefix + ` and the flag's name
 in capitals, e.g. ` + defaults.Prefix + `OUTPUT. ` + defaults.AuthKeyEnv + ` holds the authkey itself.
-A flag goes before the environment, and that before the context.
+A flag goes before the environment, and that before the current context. With
+--context on the command line, the environment says nothing of server and key.
 
 [changes] marks verbs that change something; --dry-run says what they would do.
 [destroys] marks those that cannot be taken back: they ask on a terminal, and
@@ -93,15 +98,16 @@ func (a *app) command() *cobra.Command {
 		RunE:               missingVerb,
 		DisableSuggestions: true, // unknownVerb makes them
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnvironment(cmd.Flags()); err != nil {
-				return err
-			}
-			return a.prepare()
+			return a.prepare(cmd.Flags())
 		},
 	}
 	cmd.SetVersionTemplate("mgrctl {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(cmd, "%v", err)
+		err = usage(cmd, "%v", err)
+		if digit.MatchString(err.Error()) {
+			err.(*failure).hint = "put -- before arguments that begin with -"
+		}
+		return err
 	})
 	a.flags.register(cmd.PersistentFlags())
 	must(cmd.RegisterFlagCompletionFunc("output", words(formats...)))
@@ -126,6 +132,9 @@ func (a *app) command() *cobra.Command {
 	add(groupLocal, a.contextCommand(), a.keygenCommand())
 	return cmd
 }
+
+// digit finds a negative number among the errors of flags.
+var digit = regexp.MustCompile("shorthand flag: '[0-9]'")
 
 const (
 	groupServer  = "server"

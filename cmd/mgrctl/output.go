@@ -221,15 +221,21 @@ func (a *app) record(name string, fields ...fieldOf) error {
 	}
 	width := 0
 	for _, f := range fields {
-		width = max(width, len(f.key))
+		width = max(width, len(label(f.key)))
 	}
 	for _, f := range fields {
-		line := fmt.Sprintf("%-*s  %s", width+1, strings.ReplaceAll(f.key, "_", " ")+":", field(f.cell.human))
+		line := fmt.Sprintf("%-*s  %s", width, label(f.key), field(f.cell.human))
 		if err := a.line(strings.TrimRight(line, " ")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// label is a field's name for people: units show in the value.
+func label(key string) string {
+	key = strings.TrimSuffix(strings.TrimSuffix(key, "_seconds"), "_bytes")
+	return strings.ReplaceAll(key, "_", " ") + ":"
 }
 
 // value prints one value of an object.

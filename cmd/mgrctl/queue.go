@@ -111,7 +111,7 @@ the command is killed before, the item goes back to its old place.`,
 	}
 	ch := a.changes(cmd)
 	cmd.Flags().IntVarP(&number, "count", "n", 1, "how many items to get, one line each")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "get items until the queue is shut down, or nothing comes for --timeout; 0: without end")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "get items until the queue is shut down; wait without end unless --timeout is given")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if number < 1 {
 			return usage(cmd, "--count %d: it is 1 or more", number)
@@ -122,8 +122,14 @@ the command is killed before, the item goes back to its old place.`,
 				return err
 			}
 			q, err := openQueue(ref)
-			if err != nil || ch.skip("get %s from %s %q", count(number, "item"), ref.TypeID(), args[0]) {
+			if err != nil {
 				return err
+			}
+			if ch.skip("get %s from %s %q", count(number, "item"), ref.TypeID(), args[0]) {
+				return nil
+			}
+			if follow && !cmd.Flags().Changed("timeout") {
+				a.flags.timeout = 0
 			}
 			if number == 1 && !follow {
 				return a.receive(ctx, q, args[0], a.value)
@@ -160,7 +166,7 @@ func (a *app) receive(ctx context.Context, q receiver, name string, write func(v
 	defer cancel()
 	d, err := q.Receive(bounded)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &failure{err: fmt.Errorf("queue %q: nothing came within %v", name, a.flags.timeout), exit: exitTimeout, code: "empty", hint: "--timeout waits longer"}
+		return &failure{err: fmt.Errorf("queue %q: nothing came within %v", name, a.flags.timeout), cause: err, code: "empty", hint: "--timeout waits longer"}
 	}
 	if err != nil {
 		return err
@@ -186,7 +192,7 @@ func (a *app) queuePeekCommand() *cobra.Command {
 			}
 			v, err := proxy.Call[value](ctx, ref, "peek")
 			if errors.Is(err, proxy.ErrEmpty) {
-				return &failure{err: fmt.Errorf("queue %q is empty", args[0])}
+				return &failure{err: fmt.Errorf("queue %q is empty", args[0]), cause: err}
 			}
 			if err != nil {
 				return err

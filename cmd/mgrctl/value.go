@@ -65,7 +65,13 @@ func (v *value) UnmarshalWire(b []byte, ctx any) error {
 	if err != nil {
 		return err
 	}
-	return v.append(&r, ctx)
+	if err := v.append(&r, ctx); err != nil {
+		return err
+	}
+	if t := wire.TypeOf(b); t == wire.TypeTime || t == wire.TypeDateTime {
+		v.kind, v.plain = kindString, string(v.json[1:len(v.json)-1])
+	}
+	return nil
 }
 
 // asJSON returns what came.
