@@ -76,6 +76,12 @@ func TestDict(t *testing.T) {
 	if !maps.Equal(all, map[string]int{"c": 3, "e": 2, "f": 3}) {
 		t.Errorf("Copy %v", all)
 	}
+	must(t, d.Clear(ctx))
+	for i, k := range []string{"c", "e", "f"} {
+		must(t, d.Set(ctx, k, min(i+2, 3)))
+	}
+	must(t, d.Set(ctx, "c", 3))
+	must(t, d.Set(ctx, "e", 2))
 	want[string](t, "Repr")(d.Repr(ctx))("{'c': 3, 'e': 2, 'f': 3}")
 	must(t, d.Clear(ctx))
 	want[int](t, "Len")(d.Len(ctx))(0)
