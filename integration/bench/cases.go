@@ -39,12 +39,13 @@ var (
 // them.
 type suite struct {
 	e     *env
+	short bool
 	cases []bench.Case
 	bars  []bench.Bar
 }
 
-func newSuite(e *env) *suite {
-	s := &suite{e: e}
+func newSuite(e *env, short bool) *suite {
+	s := &suite{e: e, short: short}
 	s.dict()
 	s.queue()
 	s.lock()

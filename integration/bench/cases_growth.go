@@ -73,24 +73,28 @@ func (s *suite) processes() {
 	const row = "8 client processes with 50 goroutines each, dict get"
 	name := fmt.Sprintf("dict get, %d client processes", processes)
 	r := load.Request{Op: load.OpGet, Callers: perProcess}
-	many := load.Request{Op: load.OpGet, Callers: pythonThread, Every: 1}
 	ours := fmt.Sprintf("syncmanager, %d x %d", processes, perProcess)
 	one := fmt.Sprintf("syncmanager, 1 x %d", processes*perProcess)
-	py1, py50 := fmt.Sprintf("python, %d x 1", processes), fmt.Sprintf("python, %d x %d", processes, pythonThread)
+	pythons := []string{fmt.Sprintf("python, %d x 1", processes)}
+	series := []bench.Series{
+		s.several(ours, oursPlain, processes, r),
+		s.several(one, oursPlain, 1, load.Request{Op: load.OpGet, Callers: processes * perProcess}),
+		s.several(pythons[0], python, processes, load.Request{Op: load.OpGet, Callers: 1}),
+	}
+	if !s.short { // connecting them takes several seconds
+		pythons = append(pythons, fmt.Sprintf("python, %d x %d", processes, pythonThread))
+		series = append(series, s.several(pythons[1], python, processes, load.Request{Op: load.OpGet, Callers: pythonThread, Every: 1}))
+	}
 	s.add(bench.Case{
-		Group: "processes", Name: name,
-		What: "Reads one of 1,000 entries, from processes x callers. Python's clients run with one thread and with 50 threads each; the better counts. p50 is the mean of the processes' medians.",
-		Series: []bench.Series{
-			s.several(ours, oursPlain, processes, r),
-			s.several(one, oursPlain, 1, load.Request{Op: load.OpGet, Callers: processes * perProcess}),
-			s.several(py1, python, processes, load.Request{Op: load.OpGet, Callers: 1}),
-			s.several(py50, python, processes, many),
-		},
+		Group: "processes", Name: name, Series: series,
+		What: "Reads one of 1,000 entries, from processes x callers. Python's clients run with one thread and with 50 threads each; the better counts (a short run has one thread). p50 is the mean of the processes' medians.",
 	})
 	term := func(series string) bench.Term { return bench.Term{Case: name, Series: series, Metric: "ops"} }
-	s.bar(bench.Bar{
-		Row: row, Name: name + " / python's server", Value: term(ours), Per: []bench.Term{term(py1), term(py50)}, Limit: 10,
-	})
+	var per []bench.Term
+	for _, series := range pythons {
+		per = append(per, term(series))
+	}
+	s.bar(bench.Bar{Row: row, Name: name + " / python's server", Value: term(ours), Per: per, Limit: 10})
 	s.bar(bench.Bar{
 		Row: row, Name: name + " / one process with as many callers", Value: term(ours), Per: []bench.Term{term(one)}, Limit: 0.8,
 	})
@@ -99,7 +103,12 @@ func (s *suite) processes() {
 // scale compares the curve over the number of clients with that of raw
 // connections.
 func (s *suite) scale() {
-	caseOf := func(n int) string { return fmt.Sprintf("%d clients, 1 caller each", n) }
+	caseOf := func(n int) string {
+		if n == 1 {
+			return "1 client with 1 caller"
+		}
+		return fmt.Sprintf("%d clients with 1 caller each", n)
+	}
 	first := caseOf(1)
 	for _, n := range []int{1, 10, 100, 1000} {
 		name := caseOf(n)

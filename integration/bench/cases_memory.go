@@ -269,7 +269,11 @@ func (s *suite) delay(how string) func(context.Context, bench.Round) (map[string
 			}
 			ready = true
 		}
-		round.Duration = max(round.Duration, time.Second)
+		least := time.Second
+		if round.Short {
+			least = time.Second / 2
+		}
+		round.Duration = max(round.Duration, least)
 		walked := make(chan error, 1)
 		go func() {
 			r := load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)}

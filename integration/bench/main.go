@@ -129,8 +129,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	s := newSuite(e)
-	s.choose(pattern, o.short)
+	s := newSuite(e, o.short)
+	s.choose(pattern)
 	if len(s.cases) == 0 {
 		return fmt.Errorf("-run %q matches no case; -list names them", o.pattern)
 	}
@@ -171,7 +171,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 // choose leaves the cases that match, and in a short run of those only the
 // series that a bar names.
-func (s *suite) choose(pattern *regexp.Regexp, short bool) {
+func (s *suite) choose(pattern *regexp.Regexp) {
 	judged := make(map[[2]string]bool)
 	for _, b := range s.bars {
 		for _, t := range append([]bench.Term{b.Value}, b.Per...) {
@@ -186,7 +186,7 @@ func (s *suite) choose(pattern *regexp.Regexp, short bool) {
 		if !pattern.MatchString(c.Group) && !pattern.MatchString(c.Name) {
 			continue
 		}
-		if short {
+		if s.short {
 			all := c.Series
 			c.Series = nil
 			for _, series := range all {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestBarsNameWhatExists(t *testing.T) {
-	s := newSuite(&env{})
+	s := newSuite(&env{}, false)
 	cases := make(map[string]map[string]bool)
 	for _, c := range s.cases {
 		if c.Group == "" || c.What == "" || c.Metric == "" || c.Unit == "" {
@@ -68,9 +68,9 @@ func TestBarsNameWhatExists(t *testing.T) {
 }
 
 func TestShortKeepsWhatIsJudged(t *testing.T) {
-	full, short := newSuite(&env{}), newSuite(&env{})
-	full.choose(regexp.MustCompile(""), false)
-	short.choose(regexp.MustCompile(""), true)
+	full, short := newSuite(&env{}, false), newSuite(&env{}, true)
+	full.choose(regexp.MustCompile(""))
+	short.choose(regexp.MustCompile(""))
 	count := func(s *suite) (n int) {
 		for _, c := range s.cases {
 			n += len(c.Series)
@@ -96,8 +96,8 @@ func TestShortKeepsWhatIsJudged(t *testing.T) {
 	if n := len(res.Judge(short.bars)); n != len(full.bars) {
 		t.Errorf("a short run judges %d bars, a full one %d", n, len(full.bars))
 	}
-	one := newSuite(&env{})
-	one.choose(regexp.MustCompile("^scale$"), false)
+	one := newSuite(&env{}, false)
+	one.choose(regexp.MustCompile("^scale$"))
 	if len(one.cases) != 4 {
 		t.Errorf("-run ^scale$ leaves %d cases, want 4", len(one.cases))
 	}
@@ -339,7 +339,7 @@ func TestOneCaseFromTheCommand(t *testing.T) {
 	dir := t.TempDir()
 	var stdout bytes.Buffer
 	args := []string{
-		"-run", "clients, 1 caller each", "-rounds", "1", "-duration", "5ms", "-list",
+		"-run", "^scale$", "-rounds", "1", "-duration", "5ms", "-list",
 	}
 	if err := run(t.Context(), args, &stdout, io.Discard); err != nil {
 		t.Fatal(err)

@@ -98,10 +98,11 @@ func Run(ctx context.Context, cases []Case, o Options) (*Result, error) {
 	}
 	res := begin(cases, o)
 	values := make(map[*SeriesResult]map[string][]float64)
+	began := time.Now()
 	for round := range o.Rounds {
 		for ci := range cases {
 			c, got := &cases[ci], &res.Cases[ci]
-			logf(o.Log, "round %d of %d: %s", round+1, o.Rounds, c.Name)
+			logf(o.Log, "%6.1f s: round %d of %d: %s", time.Since(began).Seconds(), round+1, o.Rounds, c.Name)
 			for _, si := range order(len(c.Series), round) {
 				out := &got.Series[si]
 				if out.Why() != "" {
