@@ -79,7 +79,9 @@ func (s *suite) loop(t target, r load.Request) bench.Series {
 			return nil, err
 		}
 		var got load.Sample
-		err = s.e.ask(child, round.Duration+round.Warm, timed(r, round), &got)
+		err = s.e.profiled(ctx, t, round.Profile, func() error {
+			return s.e.ask(child, round.Duration+round.Warm, timed(r, round), &got)
+		})
 		return got, err
 	}}
 }
@@ -100,7 +102,7 @@ func timed(r load.Request, round bench.Round) load.Request {
 		r.Warm = int(round.Warm / time.Millisecond)
 	}
 	if round.Profile != "" {
-		r.Profile = round.Profile + ".pprof"
+		r.Profile = round.Profile + "-client"
 	}
 	return r
 }

@@ -69,7 +69,7 @@ func (p pair) do(r load.Request) (load.Sample, error) {
 // memory asks the server for what it takes, after a collection if collect.
 func (p pair) memory(collect bool) (proc.Memory, error) {
 	var m proc.Memory
-	err := p.e.ask(p.server, 0, map[string]bool{"collect": collect}, &m)
+	err := p.e.ask(p.server, 0, serverRequest{Collect: collect}, &m)
 	return m, err
 }
 

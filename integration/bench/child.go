@@ -13,6 +13,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/serve"
 )
 
@@ -86,21 +87,40 @@ func answerOn(c serverConfig, in *bufio.Scanner, out io.Writer, doors map[string
 		// A door ends with its listener, and that with this process.
 		go func() { _ = door(l) }()
 	}
-	return proc.Answer(in, out, proc.Ready{Addrs: addrs}, memoryRequest)
+	return proc.Answer(in, out, proc.Ready{Addrs: addrs}, aboutItself())
 }
 
-// memoryRequest answers what a server process says of itself.
-func memoryRequest(line []byte, _ func() error) (any, error) {
-	var r struct {
-		Collect bool `json:"collect"` // force a collection first
-	}
-	if err := json.Unmarshal(line, &r); err != nil {
-		return nil, err
-	}
-	if !r.Collect {
+// serverRequest is what a server process is asked.
+type serverRequest struct {
+	Collect bool   `json:"collect,omitempty"` // force a collection first
+	Profile string `json:"profile,omitempty"` // start profiles with this prefix of their files
+	Stop    bool   `json:"stop,omitempty"`    // end and write them
+}
+
+// aboutItself answers serverRequests.
+func aboutItself() proc.Handle {
+	stop := func() error { return nil }
+	return func(line []byte, _ func() error) (any, error) {
+		var r serverRequest
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, err
+		}
+		var err error
+		switch {
+		case r.Profile != "":
+			if stop, err = profile.Start(r.Profile); err != nil {
+				stop = func() error { return nil }
+				return nil, err
+			}
+		case r.Stop:
+			if err := stop(); err != nil {
+				return nil, err
+			}
+		case r.Collect:
+			return proc.Own()
+		}
 		return proc.Counters(), nil
 	}
-	return proc.Own()
 }
 
 func childLoad(config []byte, in *bufio.Scanner, out io.Writer) error {
@@ -142,5 +162,5 @@ func childManager(config []byte, in *bufio.Scanner, out io.Writer) error {
 		return err
 	}
 	defer m.Close()
-	return proc.Answer(in, out, proc.Ready{Addrs: addrs}, memoryRequest)
+	return proc.Answer(in, out, proc.Ready{Addrs: addrs}, aboutItself())
 }

@@ -29,6 +29,7 @@ type env struct {
 	key    string // the authkey, as text
 	python string // the interpreter, if any
 	redis  string // redis-server, if any
+	embed  bool   // the embedded server takes the place of managerd
 
 	mu         sync.Mutex // guards what follows; it is not held while something starts
 	servers    map[string]*proc.Child
@@ -157,6 +158,9 @@ func (e *env) startServer(ctx context.Context, name string) (*proc.Child, error)
 	case "python", "python-unix":
 		return e.startPython(ctx, name)
 	case "managerd":
+		if e.embed {
+			return e.start(ctx, roleManager+" server", own, e.self, childArg, roleManager)
+		}
 		return e.startManagerd(ctx)
 	}
 	return nil, fmt.Errorf("no server %q", name)
@@ -218,6 +222,22 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 		return e.start(ctx, name, spec, e.python, "-B", filepath.Join(e.dir, "load.py"))
 	}
 	return e.start(ctx, name, spec, e.self, childArg, roleLoad)
+}
+
+// profiled runs f. With a prefix, and if t's server can profile itself, it does
+// so meanwhile.
+func (e *env) profiled(ctx context.Context, t target, prefix string, f func() error) error {
+	if prefix == "" || t.peer != "syncmanager" {
+		return f()
+	}
+	server, err := e.server(ctx, t.server)
+	if err != nil {
+		return err
+	}
+	if err := e.ask(server, 0, serverRequest{Profile: prefix + "-server"}, &struct{}{}); err != nil {
+		return err
+	}
+	return errors.Join(f(), e.ask(server, 0, serverRequest{Stop: true}, &struct{}{}))
 }
 
 // hangs is how much longer than planned a request may take.

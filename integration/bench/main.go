@@ -73,7 +73,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.pattern, "run", "", "only the cases whose group or name matches the `regexp`")
 	f.StringVar(&o.json, "json", "", "also write all figures to this `file`")
 	f.StringVar(&o.svg, "svg", "", "also write one plot per group into this `directory`")
-	f.StringVar(&o.profile, "profile", "", "write CPU profiles of the load generators in the last round into this `directory`")
+	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients and server, into this `directory`; the embedded server takes the place of managerd")
 	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar, or a case fails")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
 	f.BoolVar(&o.updateDocs, "update-docs", false, "write table and plots into docs/benchmarks.md of this repository")
@@ -93,8 +93,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	if o.rounds < 0 || o.duration < 0 {
 		return fail("-rounds %d, -duration %v: neither may be negative", o.rounds, o.duration)
 	}
-	if o.updateDocs && (o.short || o.pattern != "") {
-		return fail("-update-docs needs a full run: leave out -short and -run")
+	if o.updateDocs && (o.short || o.pattern != "" || o.profile != "") {
+		return fail("-update-docs needs a full run: leave out -short, -run and -profile")
 	}
 	if o.rounds == 0 {
 		o.rounds = defaultRounds
@@ -141,6 +141,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
 			return fmt.Errorf("-profile: %w", err)
 		}
+		e.embed = true
 	}
 	missing := make(map[string]string)
 	for _, p := range peers {

@@ -105,14 +105,15 @@ func TestShortKeepsWhatIsJudged(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	for args, want := range map[string]error{
-		"":                    nil,
-		"-short -check":       nil,
-		"-help":               flag.ErrHelp,
-		"-nonsense":           errUsage,
-		"stray":               errUsage,
-		"-rounds=-1":          errUsage,
-		"-short -update-docs": errUsage,
-		"-run x -update-docs": errUsage,
+		"":                        nil,
+		"-short -check":           nil,
+		"-help":                   flag.ErrHelp,
+		"-nonsense":               errUsage,
+		"stray":                   errUsage,
+		"-rounds=-1":              errUsage,
+		"-short -update-docs":     errUsage,
+		"-run x -update-docs":     errUsage,
+		"-profile d -update-docs": errUsage,
 	} {
 		var stderr bytes.Buffer
 		if _, err := parse(strings.Fields(args), &stderr); !errors.Is(err, want) {
@@ -349,8 +350,8 @@ func TestOneCaseFromTheCommand(t *testing.T) {
 	}
 	stdout.Reset()
 	args = []string{
-		"-run", "^allocations of a dict get$", "-rounds", "1", "-duration", "5ms",
-		"-json", filepath.Join(dir, "out.json"), "-svg", filepath.Join(dir, "plots"),
+		"-run", "^(allocations of a dict get|10 clients with 1 caller each)$", "-rounds", "1", "-duration", "5ms",
+		"-json", filepath.Join(dir, "out.json"), "-svg", filepath.Join(dir, "plots"), "-profile", filepath.Join(dir, "profiles"),
 	}
 	if err := run(t.Context(), args, &stdout, io.Discard); err != nil {
 		t.Fatal(err)
@@ -358,7 +359,10 @@ func TestOneCaseFromTheCommand(t *testing.T) {
 	if !strings.Contains(stdout.String(), "allocations of a dict get, server") {
 		t.Errorf("the table:\n%s", stdout.String())
 	}
-	for _, name := range []string{"out.json", "plots/allocations.svg"} {
+	for _, name := range []string{
+		"out.json", "plots/allocations.svg", "profiles/10-clients-with-1-caller-each-syncmanager-server.cpu.pprof",
+		"profiles/10-clients-with-1-caller-each-syncmanager-client.allocs.pprof",
+	} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

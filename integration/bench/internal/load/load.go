@@ -36,7 +36,7 @@ type Request struct {
 	Keys    int    `json:"keys,omitempty"`    // entries of the dict
 	Batch   int    `json:"batch,omitempty"`   // keys in one call; operations are counted in these
 	Name    string `json:"name,omitempty"`    // of the shared object
-	Profile string `json:"profile,omitempty"` // file for a CPU profile of the measured part
+	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part
 
 	Hold  bool     `json:"hold,omitempty"` // prepare and warm up, then wait for the parent's word
 	names []string // of the entries, set by Run once for all callers

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
@@ -48,7 +47,7 @@ func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, 
 			return nil, err
 		}
 	}
-	stop, err := profile(r.Profile)
+	stop, err := profile.Start(r.Profile)
 	if err != nil {
 		return nil, err
 	}
@@ -166,23 +165,4 @@ func (c *caller) repeat(op Op, stopped *atomic.Bool, budget *atomic.Int64, count
 		c.ops++
 	}
 	return nil
-}
-
-// profile starts a CPU profile into path and returns what ends it. No path, no
-// profile.
-func profile(path string) (stop func() error, err error) {
-	if path == "" {
-		return func() error { return nil }, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("profile: %w", err)
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("profile: %w", err), f.Close())
-	}
-	return func() error {
-		pprof.StopCPUProfile()
-		return f.Close()
-	}, nil
 }

@@ -79,7 +79,7 @@ func TestFailuresStopTheLoop(t *testing.T) {
 	if _, err := Run(t.Context(), new(fake), Request{Op: OpLock, Callers: 1}, nil); !errors.As(err, &unknown) {
 		t.Errorf("an unknown workload: %v", err)
 	}
-	if _, err := Run(t.Context(), new(fake), Request{Op: OpGet, Callers: 1, Count: 1, Profile: t.TempDir()}, nil); err == nil {
+	if _, err := Run(t.Context(), new(fake), Request{Op: OpGet, Callers: 1, Count: 1, Profile: t.TempDir() + "/no/where"}, nil); err == nil {
 		t.Error("a profile that cannot be written must be an error")
 	}
 }

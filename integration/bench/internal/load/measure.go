@@ -230,7 +230,7 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm}
+	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm, Profile: r.Profile}
 	var (
 		stop   atomic.Bool
 		copies int
