@@ -364,3 +364,17 @@ func TestOpenFails(t *testing.T) {
 		}
 	})
 }
+
+func TestCloseWithoutAServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := open(t, p, Config{})
+		p.setDown(true)
+		c.out.Close()
+		time.Sleep(time.Second)
+		start := time.Now()
+		if err := s.Close(); err != nil || time.Since(start) != 0 {
+			t.Errorf("Close() = %v after %v, want one attempt to connect", err, time.Since(start))
+		}
+	})
+}

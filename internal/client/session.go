@@ -89,6 +89,7 @@ type Session struct {
 	ctx        context.Context // ends with the session
 	cancel     context.CancelFunc
 	over       chan struct{} // closed when the run loop has ended
+	hurry      chan struct{} // closed when Close is called
 
 	refs    refs
 	holds   holds
@@ -124,7 +125,7 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 		return nil, errors.New("client: Config.Dial is missing")
 	}
 	config.setDefaults()
-	s := &Session{config: config, log: config.Logger, over: make(chan struct{}), calls: make(map[uint64]*Call)}
+	s := &Session{config: config, log: config.Logger, over: make(chan struct{}), hurry: make(chan struct{}), calls: make(map[uint64]*Call)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -291,10 +292,10 @@ func (s *Session) reconnect() *conn {
 			t := time.NewTimer(pause/2 + rand.N(pause/2+1))
 			select {
 			case <-t.C:
+			case <-s.hurry:
 			case <-s.ctx.Done():
-				t.Stop()
-				return nil
 			}
+			t.Stop()
 		}
 		if s.ctx.Err() != nil {
 			return nil
@@ -312,6 +313,11 @@ func (s *Session) reconnect() *conn {
 			return nil
 		}
 		s.log.Info("reconnecting failed", "session", s.id, "server", s.config.Address, "err", err)
+		select {
+		case <-s.hurry:
+			return nil // the last attempt of a session that closes
+		default:
+		}
 		pause = min(max(2*pause, minBackoff), maxBackoff, max(s.lease/8, minBackoff))
 	}
 }
@@ -369,8 +375,8 @@ func (s *Session) resumed(c *conn, sent time.Time) bool {
 
 // Close ends the session in good order: what was received is acknowledged, the
 // server lets go of all that the session holds, and calls under way fail with
-// ErrClosed. It waits for the server's word, at most Config.CloseTimeout, and
-// connects again for it if it must. It may be called again.
+// ErrClosed. It waits for the server's word, at most Config.CloseTimeout; without
+// a connection it tries once to make one. It may be called again.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	if s.closing || s.finished {
@@ -379,6 +385,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closing = true
+	close(s.hurry)
 	s.failLocked(ErrClosed)
 	c := s.conn
 	if c != nil {
