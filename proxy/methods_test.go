@@ -1,59 +1,36 @@
-package proxy
+package proxy_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/syncmanager/syncmanager/internal/client"
+	"github.com/syncmanager/syncmanager/proxy"
 )
 
-// methodTables returns the tables in methods.go: variable name to method name
-// and number.
-func methodTables(t *testing.T) map[string]struct {
-	Name   string
-	Number uint32
-} {
-	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "methods.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := make(map[string]struct {
-		Name   string
-		Number uint32
-	})
-	ast.Inspect(f, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || len(spec.Values) != 1 {
-			return true
-		}
-		lit, ok := spec.Values[0].(*ast.CompositeLit)
-		if !ok {
-			return true
-		}
-		m := all[spec.Names[0].Name]
-		for _, e := range lit.Elts {
-			kv := e.(*ast.KeyValueExpr)
-			switch v := kv.Value.(type) {
-			case *ast.BasicLit:
-				if v.Kind == token.STRING {
-					m.Name = strings.Trim(v.Value, `"`)
-				} else {
-					n, err := strconv.Atoi(v.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					m.Number = uint32(n)
+// TestMethodNumbers compares the numbers and flags that the proxies call with
+// against what the server says of its types.
+func TestMethodNumbers(t *testing.T) {
+	ctx, m := manager(t)
+	for typeids, methods := range proxy.MethodTables {
+		for typeid := range strings.FieldsSeq(typeids) {
+			info, err := m.Describe(ctx, typeid)
+			must(t, err)
+			byName := make(map[string]proxy.MethodInfo)
+			for _, have := range info.Methods {
+				byName[have.Name] = have
+			}
+			for _, method := range methods {
+				have, ok := byName[method.Name]
+				switch {
+				case !ok:
+					t.Errorf("%s has no method %s", typeid, method.Name)
+				case have.Number != method.Number:
+					t.Errorf("%s.%s has number %d, the proxy calls %d", typeid, method.Name, have.Number, method.Number)
+				case have.Reads != (method.Flags&client.Reads != 0):
+					t.Errorf("%s.%s: the server says reads=%v, the proxy another thing", typeid, method.Name, have.Reads)
 				}
 			}
 		}
-		all[spec.Names[0].Name] = m
-		return true
-	})
-	return all
+	}
 }
-
-// MethodsForTest gives the tables to the tests outside of the package.
-var MethodsForTest = methodTables
