@@ -34,7 +34,7 @@ func TestAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if n > 3 {
+	if n > 3 && !allocBudget { // the race detector makes pools forget
 		t.Errorf("a call costs %v allocations, at most 3 are allowed", n)
 	}
 	t.Logf("%v allocations", n)

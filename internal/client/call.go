@@ -244,9 +244,13 @@ func (c *Call) Do(ctx context.Context) error {
 	if s.trace {
 		start = time.Now()
 	}
-	if err := s.send(c); err != nil {
+	mine, err := s.send(c)
+	if err != nil {
 		c.recycle()
 		return err
+	}
+	if mine != nil {
+		s.readReply(ctx, mine, c)
 	}
 	if done := ctx.Done(); done == nil {
 		<-c.ready
@@ -364,12 +368,12 @@ func (c *Call) Keep() (ack, giveBack func()) {
 }
 
 // send gives the call its serial and sends it if there is a connection.
-func (s *Session) send(c *Call) error {
+func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.mu.Lock()
 	if s.dead != nil {
 		err := s.dead
 		s.mu.Unlock()
-		return err
+		return nil, err
 	}
 	s.serial++
 	c.serial = s.serial
@@ -381,7 +385,10 @@ func (s *Session) send(c *Call) error {
 	cn := s.conn
 	if cn == nil {
 		s.mu.Unlock()
-		return nil
+		return nil, nil
+	}
+	if s.takeTurnLocked(cn) {
+		mine = cn
 	}
 	c.sent = true
 	s.acks.sent = s.acks.watermark
@@ -397,7 +404,7 @@ func (s *Session) send(c *Call) error {
 	} else if out.Unlock(b) == nil {
 		out.FlushAfterYield()
 	}
-	return nil
+	return mine, nil
 }
 
 // message returns the CALL of the record.

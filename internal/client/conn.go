@@ -2,9 +2,7 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -24,10 +22,18 @@ const (
 // conn is one connection of a session.
 type conn struct {
 	// Fixed at creation.
-	net net.Conn
-	out *link.Outbox
-	in  *link.Reader
-	mux *link.Mux // carries raw connections; idle until the first is opened
+	net         net.Conn
+	out         *link.Outbox
+	mux         *link.Mux // carries raw connections; idle until the first is opened
+	interrupter interrupter
+	wake        chan struct{} // takes one: the read loop should look whose turn it is
+
+	// Owned by whose turn it is to read.
+	in *link.Reader
+
+	// Guarded by the session's mutex.
+	turn    turn
+	readErr error // what a caller met while it read
 }
 
 // dial makes a connection that is ready for OPEN or RESUME.
@@ -37,12 +43,15 @@ func (s *Session) dial(ctx context.Context) (*conn, auth.Session, error) {
 		return nil, auth.Session{}, fmt.Errorf("connecting to %s: %w", s.config.Address, err)
 	}
 	out := link.NewOutbox(nc, link.OutboxConfig{Limit: outboxLimit})
-	return &conn{
-		net: nc,
-		out: out,
-		in:  link.NewReader(nc, s.config.MaxMessage),
-		mux: link.NewMux(out, link.MuxConfig{Client: true}),
-	}, who, nil
+	c := &conn{
+		net:  nc,
+		out:  out,
+		mux:  link.NewMux(out, link.MuxConfig{Client: true}),
+		wake: make(chan struct{}, 1),
+		in:   link.NewReader(nc, s.config.MaxMessage),
+	}
+	c.interrupter.conn = c
+	return c, who, nil
 }
 
 // close ends the connection at once.
@@ -92,30 +101,6 @@ func byeError(body []byte) error {
 		return err
 	}
 	return e
-}
-
-// read is the read loop: it returns when the connection ends, with the reason.
-// A *wire.Error is the server's word, or what is wrong with what it sent.
-func (s *Session) read(c *conn) error {
-	defer c.in.Release()
-	for {
-		kind, body, err := c.in.Next()
-		if err != nil {
-			if errors.Is(err, link.ErrFrame) {
-				return wire.Errorf(wire.CodeProtocol, "the server sent a %v", err)
-			}
-			if errors.Is(err, io.EOF) {
-				return errors.New("the server closed the connection")
-			}
-			return err
-		}
-		if !s.heard.Load() {
-			s.heard.Store(true)
-		}
-		if err := s.handle(c, kind, body); err != nil {
-			return err
-		}
-	}
 }
 
 // handle takes one message. body is only valid until it returns.

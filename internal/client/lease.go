@@ -85,6 +85,7 @@ func (s *Session) pingLocked(c *conn, answer func(error)) uint64 {
 	s.pings[token] = &ping{sent: time.Now(), conn: c, answer: answer}
 	if c != nil {
 		c.append(func(b []byte) []byte { return wire.AppendPing(b, wire.KindPing, token) })
+		c.nudge()
 	}
 	return token
 }
@@ -183,5 +184,6 @@ func (s *Session) repeatPingsLocked(c *conn) {
 		p := s.pings[token]
 		p.conn, p.sent = c, time.Now()
 		c.append(func(b []byte) []byte { return wire.AppendPing(b, wire.KindPing, token) })
+		c.nudge()
 	}
 }

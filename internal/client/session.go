@@ -108,6 +108,7 @@ type Session struct {
 	conn     *conn      // nil while there is no connection
 	serial   uint64     // the last one given
 	calls    map[uint64]*Call
+	solo     int // calls in a row that were alone; see turn.go
 	acks     acks
 	dead     error // why no call can be made any more
 	closing  bool  // Close was called
@@ -394,6 +395,7 @@ func (s *Session) Close() error {
 	s.mu.Unlock()
 	if c != nil {
 		c.out.Flush()
+		c.nudge()
 	}
 	s.holds.lose(ErrClosed)
 	t := time.NewTimer(s.config.CloseTimeout)
