@@ -29,7 +29,11 @@ type direct struct {
 	dead     *wire.Error
 	acked    []uint64 // answered, and not told to the engine yet
 	flushing bool     // flush is running down
+	free     []*directCall
 }
+
+// maxFree is how many calls a session keeps for later ones.
+const maxFree = 64
 
 // ackDelay is how long the engine may keep a reply that was delivered.
 const ackDelay = 50 * time.Millisecond
@@ -93,8 +97,6 @@ type directCall struct {
 	reply  engine.Reply  // valid after ready
 }
 
-var directCalls = sync.Pool{New: func() any { return &directCall{ready: make(chan struct{}, 1)} }}
-
 var effects = sync.Pool{New: func() any { return new(engine.Effects) }}
 
 // Start makes a call of the command's object, method and arguments, which it
@@ -102,8 +104,7 @@ var effects = sync.Pool{New: func() any { return new(engine.Effects) }}
 func (d *direct) Start(cmd *engine.Command) pydoor.Call { return d.start(cmd) }
 
 func (d *direct) start(cmd *engine.Command) *directCall {
-	c := directCalls.Get().(*directCall)
-	c.direct = d
+	c := d.unused()
 	fx := effects.Get().(*engine.Effects)
 	k := d.core
 	k.mu.Lock()
@@ -126,6 +127,18 @@ func (d *direct) start(cmd *engine.Command) *directCall {
 	fx.Reset()
 	effects.Put(fx)
 	return c
+}
+
+// unused returns a call that nobody uses.
+func (d *direct) unused() *directCall {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.free); n > 0 {
+		c := d.free[n-1]
+		d.free = d.free[:n-1]
+		return c
+	}
+	return &directCall{direct: d, ready: make(chan struct{}, 1)}
 }
 
 // enter enters a call and takes what is to be acknowledged. When the session
@@ -191,16 +204,21 @@ func (c *directCall) Result() (wire.Raw, error) {
 // Accept ends the call: its reply has reached its receiver.
 func (c *directCall) Accept() {
 	d := c.direct
+	serial := c.serial
+	c.reply = engine.Reply{}
 	d.mu.Lock()
-	if d.dead == nil {
-		d.acked = append(d.acked, c.serial)
-		if !d.flushing {
-			d.flushing = true
-			d.flush.Reset(ackDelay)
-		}
+	defer d.mu.Unlock()
+	if len(d.free) < maxFree {
+		d.free = append(d.free, c)
 	}
-	d.mu.Unlock()
-	c.recycle()
+	if d.dead != nil {
+		return
+	}
+	d.acked = append(d.acked, serial)
+	if !d.flushing {
+		d.flushing = true
+		d.flush.Reset(ackDelay)
+	}
 }
 
 // Abandon ends the call: nobody wants its reply. What it took, or will have
@@ -219,11 +237,6 @@ func (c *directCall) Abandon() {
 	default:
 	}
 	c.Accept()
-}
-
-func (c *directCall) recycle() {
-	c.direct, c.reply = nil, engine.Reply{}
-	directCalls.Put(c)
 }
 
 // Call makes one call and waits for its reply. When the context ends first the

@@ -128,16 +128,17 @@ func nothing(name string) func(k *invocation, args []pickle.Node) reply {
 	return func(k *invocation, args []pickle.Node) reply { return k.done(k.call(name, args...)) }
 }
 
-// constant answers the same to every call.
-func constant(n pickle.Node) func(k *invocation, args []pickle.Node) reply {
-	return func(*invocation, []pickle.Node) reply { return returned(n) }
-}
+// hidden are the methods that clients may call and are not told of: an
+// AutoProxy, which makes methods of all that it is told of, would break.
+var hidden = map[string]bool{"__getattribute__": true, "__setattr__": true, "__delattr__": true, "__eq__": true}
 
 // names returns the methods of a table that are exposed, sorted.
 func (f *family) names() []string {
 	names := make([]string, 0, len(f.methods))
 	for name := range f.methods {
-		names = append(names, name)
+		if !hidden[name] {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -30,9 +30,6 @@ var errGrows = errors.New("it shares so much that it is many times larger when i
 // errCycle says that a value contains itself.
 var errCycle = errors.New("it contains itself")
 
-// errKeyRef refuses a proxy as a key.
-var errKeyRef = typeError("a proxy cannot be a key of a dict or a member of a frozenset: use its value or a name")
-
 // value appends one value. What cannot be written as a tree becomes opaque as a
 // whole.
 func (w *inward) value(n pickle.Node) error {

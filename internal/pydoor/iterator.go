@@ -27,7 +27,6 @@ type iterator struct {
 	// Owned by who has the token.
 	after   uint64
 	version uint64
-	begun   bool
 	over    bool
 	failed  *pyError
 }
@@ -124,7 +123,7 @@ func (t *refTable) claimIterator(it *iterator, n int64) {
 	}
 	t.mu.Unlock()
 	if gone {
-		t.unclaim(it.ref.ID, 0)
+		t.unclaim(it.ref, 0)
 	}
 }
 

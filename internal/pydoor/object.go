@@ -35,7 +35,7 @@ func (c *conn) objectRequest(req *request) error {
 		}
 		return c.send(traceback("KeyError", quote(ident)))
 	}
-	if !c.session.refs.known(ref.ID) {
+	if !c.session.refs.known(ref) {
 		// It was dropped here, and lives: named, or inside a container.
 		if err := c.attach(ref); err != nil {
 			return c.send(tracebackOf(err))

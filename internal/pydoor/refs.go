@@ -190,11 +190,11 @@ func (e *refEntry) claimLocked(n int64, pid int) {
 }
 
 // claim adds one claim to an object that is known, and reports whether it is.
-func (t *refTable) claim(id uint64, pid int) bool {
+func (t *refTable) claim(r wire.Ref, pid int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.entries[id]
-	if e == nil {
+	e := t.entries[r.ID]
+	if e == nil || e.ref != r {
 		return false
 	}
 	e.used = time.Now()
@@ -205,10 +205,10 @@ func (t *refTable) claim(id uint64, pid int) bool {
 
 // unclaim takes one claim away, and reports whether there was one. The object
 // is released with the last.
-func (t *refTable) unclaim(id uint64, pid int) bool {
+func (t *refTable) unclaim(r wire.Ref, pid int) bool {
 	t.mu.Lock()
-	e := t.entries[id]
-	if e == nil || e.claims == 0 {
+	e := t.entries[r.ID]
+	if e == nil || e.ref != r || e.claims == 0 {
 		t.mu.Unlock()
 		return false
 	}
@@ -221,20 +221,22 @@ func (t *refTable) unclaim(id uint64, pid int) bool {
 	spent := t.spentLocked(e)
 	t.mu.Unlock()
 	if spent {
-		t.release(id, e.counts)
+		t.release(r.ID, e.counts)
 	}
 	return true
 }
 
-// known reports whether the session holds the object.
-func (t *refTable) known(id uint64) bool {
+// known reports whether the session holds the object. An ident whose secret
+// or typeid is wrong names no object.
+func (t *refTable) known(r wire.Ref) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.entries[id]
-	if e != nil {
-		e.used = time.Now()
+	e := t.entries[r.ID]
+	if e == nil || e.ref != r {
+		return false
 	}
-	return e != nil
+	e.used = time.Now()
+	return true
 }
 
 // release gives counts back to the engine.
@@ -327,7 +329,7 @@ func (t *refTable) sweep(idle time.Duration, processes bool) {
 		t.release(e.ref.ID, e.counts)
 	}
 	for _, it := range iterators {
-		t.unclaim(it.ref.ID, 0)
+		t.unclaim(it.ref, 0)
 	}
 }
 

@@ -102,13 +102,13 @@ func (c *conn) count(ident string, up bool) error {
 		return &pyError{"KeyError", quote(ident)}
 	}
 	switch {
-	case !up && !t.unclaim(ref.ID, c.pid):
+	case !up && !t.unclaim(ref, c.pid):
 		return &pyError{"KeyError", quote(ident)}
-	case up && !t.claim(ref.ID, c.pid):
+	case up && !t.claim(ref, c.pid):
 		if err := c.attach(ref); err != nil {
 			return err
 		}
-		if !t.claim(ref.ID, c.pid) {
+		if !t.claim(ref, c.pid) {
 			return &pyError{"KeyError", quote(ident)}
 		}
 	}
@@ -145,6 +145,9 @@ func (c *conn) create(req *request) error {
 		return k.gone
 	}
 	if err != nil {
+		if k.main != nil {
+			k.main.Abandon() // an object that was found and is not wanted
+		}
 		return c.send(tracebackOf(err))
 	}
 	c.session.refs.granted(ref, 1, c.pid)
@@ -157,7 +160,7 @@ func (c *conn) create(req *request) error {
 	}))
 	k.main.Accept()
 	if err != nil {
-		c.session.refs.unclaim(ref.ID, c.pid)
+		c.session.refs.unclaim(ref, c.pid)
 	}
 	return err
 }

@@ -79,6 +79,10 @@ var barrierFamily = makeFamily(family{
 		"wait(timeout=None)", barrierWait,
 		"abort()", "abort",
 		"reset()", "reset",
+		// For a proxy that is no BarrierProxy.
+		"parties()", "parties",
+		"n_waiting()", "n_waiting",
+		"broken()", "broken",
 	),
 	create:   createBarrier,
 	getvalue: unpicklable("_thread.lock"),

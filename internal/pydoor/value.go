@@ -13,6 +13,11 @@ var namespaceFamily = makeFamily(family{
 		"__getattribute__(name)", "getattr",
 		"__setattr__(name, value)", nothing("setattr"),
 		"__delattr__(name)", nothing("delattr"),
+		// For a proxy that is no NamespaceProxy.
+		"getattr(name)", "getattr",
+		"setattr(name, value)", nothing("setattr"),
+		"delattr(name)", nothing("delattr"),
+		"list()", "list",
 	),
 	create: func(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
 		if len(args) > 0 {
