@@ -273,11 +273,11 @@ func (d *Dict[K, V]) DeleteMany(ctx context.Context, keys ...K) (int, error) {
 // throughout is left out. The function says, after the loop, how it ended; it
 // is nil if the loop was left early.
 //
-//	pairs, err := d.All(ctx)
+//	pairs, end := d.All(ctx)
 //	for k, v := range pairs {
 //		...
 //	}
-//	if err() != nil {
+//	if err := end(); err != nil {
 //		...
 //	}
 func (d *Dict[K, V]) All(ctx context.Context, opts ...ScanOption) (iter.Seq2[K, V], func() error) {

@@ -1,0 +1,69 @@
+// Package proxy is the client of a manager server: typed proxies of objects
+// that live in the server and are shared by programs on any number of machines.
+//
+//	m, err := proxy.Connect(ctx, "tcp://host:50000", proxy.Config{AuthKey: key})
+//	if err != nil {
+//		return err
+//	}
+//	defer m.Close()
+//	jobs, err := proxy.OpenQueue[Job](ctx, m, "jobs")
+//	...
+//	job, err := jobs.Get(ctx)
+//
+// # Proxies
+//
+// Each type has three functions: NewX makes an object without a name, which
+// lives as long as something refers to it; OpenX opens the object of a name and
+// makes it if need be, which is how programs meet; AttachX takes a token that
+// another program got from Token. Manager.Create, Open and Attach do the same
+// for custom types, whose methods Call calls by name. As makes a typed proxy of
+// an untyped one.
+//
+// A proxy can be stored in any container, be part of any struct, slice or map,
+// and be an argument of any method: what arrives is a proxy of the same object.
+// Decoded into any, it is a *Ref. A proxy that nobody has any more is released
+// by the garbage collector; Release does it at once.
+//
+// # Values
+//
+// Keys and values are of the Go types that the type parameters name. Structs
+// are dicts of their fields, under the names in their msgpack tags; time.Time,
+// []byte, maps, slices, arrays (tuples where they are keys) and big.Int travel
+// as such, and what Python has and Go has not is in the types Tuple, SetValue,
+// FrozenSet and so on. Numbers are never cut or rounded on the way: a result
+// that does not fit into its Go type is an error that matches ErrType, and what
+// the call had taken from a queue is given back.
+//
+// # Contexts and timeouts
+//
+// Every method that asks the server takes a context. When it ends, a call that
+// only reads returns at once. One that can take something, such as Get, Acquire
+// or Wait, is cancelled in the server, and returns its result after all if it
+// was too late; if the server does not say within a second, or is out of reach,
+// the error says that the outcome is unknown, and whatever the call took is given
+// back. Methods with Timeout in their names have the timeout of Python's
+// methods, with its answer: ErrEmpty, ErrFull, ErrTimeout or false.
+//
+// # When the network breaks
+//
+// A Manager connects again by itself. Calls wait for that within their
+// contexts, and each call takes effect once, however often the connection
+// breaks. A server keeps the session for a lease; after that it lets go of
+// locks, references and items that were not acknowledged, and the Manager is
+// over: every call fails with ErrSessionExpired, Config.OnExpired is called, and
+// the contexts of its holds are cancelled. The Manager's clock starts before the
+// server's, so it gives its locks up no later than the server does.
+//
+// An item whose receiver died before it had it goes to the next one. Receive
+// lets a program say itself when it has an item.
+//
+// # Errors
+//
+// What the server answers is compared with errors.Is: ErrKey, ErrEmpty,
+// ErrTimeout, ErrRemoved and so on. An error of a user's own method is a
+// *RemoteError with its Go type and text. SafeToRetry says whether a call that
+// failed had no effect for certain.
+//
+// All types of this package are safe for concurrent use by any number of
+// goroutines, which share one connection.
+package proxy
