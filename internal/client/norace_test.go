@@ -2,4 +2,4 @@
 
 package client
 
-const allocBudget = 0
+const allocBudget = 3
