@@ -116,14 +116,20 @@ func (s *Session) renewLocked(sent time.Time) {
 		return
 	}
 	s.renewed = sent
-	s.expiry.Reset(time.Until(sent.Add(s.lease)))
+	s.expiry.Reset(time.Until(s.endsLocked()))
 }
 
-// onExpiry ends the session when its lease has run out, by this side's clock
-// and from when the last renewal was sent: not later than the server does.
+// endsLocked returns when this side ends the session: a sixteenth before its
+// lease has run out from when the last renewal was sent. Timers are late and
+// goroutines wait for a processor; the holds must be over here before the
+// server hands them on.
+func (s *Session) endsLocked() time.Time { return s.renewed.Add(s.lease - s.lease/16) }
+
+// onExpiry ends the session when its lease is about to have run out by this
+// side's clock.
 func (s *Session) onExpiry() {
 	s.mu.Lock()
-	left := time.Until(s.renewed.Add(s.lease))
+	left := time.Until(s.endsLocked())
 	if left > 0 && !s.finished {
 		s.expiry.Reset(left)
 		s.mu.Unlock()

@@ -169,7 +169,7 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	s.flush = time.AfterFunc(time.Hour, s.flushNow)
 	s.flush.Stop()
 	s.beat = time.AfterFunc(s.beatEvery(), s.onBeat)
-	s.expiry = time.AfterFunc(time.Until(sent.Add(s.lease)), s.onExpiry)
+	s.expiry = time.AfterFunc(time.Until(s.endsLocked()), s.onExpiry)
 	s.mu.Unlock()
 	go s.run(c)
 	return s, nil
