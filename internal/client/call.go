@@ -367,6 +367,17 @@ func (c *Call) Keep() (ack, giveBack func()) {
 	return ack, giveBack
 }
 
+// isLarge reports whether a call goes out in fragments, by reference.
+func isLarge(m *wire.Call) bool { return len(m.Args) > link.MaxSmall/2 }
+
+// sendLarge sends a large call without copying its arguments. Their memory is
+// not used again (maxKeptBuffer), since the outbox may still read it after an
+// abandoned call has ended. An error is the connection's end, which resends.
+func sendLarge(out *link.Outbox, m *wire.Call) {
+	head := wire.AppendCallHead(make([]byte, 0, 64+len(m.Name)), m)
+	_ = out.SendLarge(wire.KindCall, head, m.Args)
+}
+
 // send gives the call its serial and sends it if there is a connection.
 func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.mu.Lock()
@@ -394,6 +405,11 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.acks.sent = s.acks.watermark
 	m := c.message(s.acks.watermark)
 	out := cn.out
+	if isLarge(&m) {
+		s.mu.Unlock()
+		sendLarge(out, &m)
+		return mine, nil
+	}
 	b := out.Lock()
 	alone := len(s.calls) == 1
 	s.mu.Unlock()
@@ -744,6 +760,10 @@ func (s *Session) resendLocked(cn *conn) {
 			m.Timeout = uint64(max(c.deadline.Sub(now), 0))
 		}
 		c.sent = true
+		if isLarge(&m) {
+			sendLarge(cn.out, &m)
+			continue
+		}
 		cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
 	}
 	s.gone = 0

@@ -50,9 +50,10 @@
 //
 // A PING goes out every third of a lease, and its PONG renews the lease from
 // when the PING was sent. A server that says nothing for a third of a lease
-// while a PING waits is taken for gone, and the connection is made anew. When the
-// lease has run out by this side's clock, the session is over: every call fails
-// with ErrSessionExpired, and every hold is lost.
+// while a PING waits is taken for gone, and the connection is made anew. A
+// sixteenth before the lease has run out by this side's clock, the session is
+// over: every call fails with ErrSessionExpired, and every hold is lost. The
+// margin is for timers that are late: a hold ends here before it begins elsewhere.
 //
 // # Locks
 //

@@ -19,7 +19,11 @@ func (r Ref) Token() string {
 	if o == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s@%s#%016x%016x", o.ref.TypeID, o.session.Address(), o.ref.ID, o.ref.Secret)
+	return formatToken(o.ref, o.session.Address())
+}
+
+func formatToken(r wire.Ref, address string) string {
+	return fmt.Sprintf("%s@%s#%016x%016x", r.TypeID, address, r.ID, r.Secret)
 }
 
 // ParseToken reads a token. The address is where its maker reached the server.

@@ -15,8 +15,8 @@ func (w *whole) begin(total int) { *w = whole{total: total} }
 
 func (w *whole) done() bool { return w.total > 0 && len(w.b) == w.total }
 
-// space returns where the next bytes go. It is never more than what has
-// arrived already, or 64 KiB.
+// space returns where the next bytes go. It is never more than seven times what
+// has arrived already, or 64 KiB.
 func (w *whole) space() []byte {
 	if len(w.b) == cap(w.b) {
 		w.grow(len(w.b) + 1)
@@ -34,12 +34,14 @@ func (w *whole) take(p []byte) int {
 	return n
 }
 
-// grow makes room for n bytes in all: by doubling, up to the exact total.
+// grow makes room for n bytes in all, eightfold each time, up to the exact
+// total: a peer that lies about the total costs no more than that, and one that
+// does not costs few copies, which everybody on the connection waits for.
 func (w *whole) grow(n int) {
 	if n <= cap(w.b) {
 		return
 	}
-	b := make([]byte, len(w.b), min(max(n, 2*cap(w.b), size2), w.total))
+	b := make([]byte, len(w.b), min(max(n, 8*cap(w.b), size2), w.total))
 	copy(b, w.b)
 	w.b = b
 }

@@ -182,6 +182,14 @@ func AppendWelcome(b []byte, m *Welcome) []byte {
 // AppendCall appends the frame of a Call.
 func AppendCall(b []byte, m *Call) []byte {
 	b, at := frame(b, KindCall)
+	b = AppendCallHead(b, m)
+	b = append(b, m.Args...)
+	return end(b, at)
+}
+
+// AppendCallHead appends the body of a Call up to its arguments, for those who
+// send large arguments without copying them.
+func AppendCallHead(b []byte, m *Call) []byte {
 	b = binary.AppendUvarint(b, m.Serial)
 	b = binary.AppendUvarint(b, m.Serial-m.Acked)
 	b = binary.AppendUvarint(b, m.Object)
@@ -198,8 +206,7 @@ func AppendCall(b []byte, m *Call) []byte {
 		b = binary.AppendUvarint(b, m.Guard)
 		b = binary.AppendUvarint(b, m.Token)
 	}
-	b = append(b, m.Args...)
-	return end(b, at)
+	return b
 }
 
 // AppendReply appends the frame of a reply that carries the value.
