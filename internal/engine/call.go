@@ -435,6 +435,9 @@ func noMethod(o *Object, cmd *Command) *wire.Error {
 
 // admit checks roles, limits and the guard.
 func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Error {
+	if e.ending && !s.Info.Trusted && (o != &e.root || m.number != MethodRelease) {
+		return wire.ErrShuttingDown
+	}
 	if m.Flags&Anyone == 0 {
 		switch {
 		case s.Info.Role < RoleWrite && m.Flags&Reads == 0:

@@ -23,7 +23,8 @@ const (
 	OpTick                    // parked calls whose deadline has passed leave
 	OpComplete                // work outside is done: Work, and Value, Error or Result
 	OpCollect                 // look for containers that hold nothing but each other
-	OpShutdown                // parked calls leave with ErrShuttingDown
+	OpShutdown                // parked calls leave with ErrShuttingDown; no more calls and sessions
+	OpRegrant                 // a session's key allows something else: Session, and Open with role and prefixes
 )
 
 // Command is one input of the engine. Which fields count depends on Op.

@@ -59,8 +59,9 @@ func (o *Object) dump(b []byte) []byte {
 }
 
 func (s *Session) dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 7)
+	b = wire.AppendArrayHeader(b, 8)
 	b = wire.AppendUint(b, s.ID)
+	b = wire.AppendUint(b, uint64(s.Info.Role))
 	b = wire.AppendUint(b, s.Epoch)
 	b = wire.AppendBool(b, s.connected)
 	b = wire.AppendUint(b, s.watermark)

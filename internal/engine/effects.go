@@ -13,6 +13,7 @@ type Effects struct {
 	Lost    []Lost    // holds that ended without their holder's doing
 	Ended   []Ended   // sessions that are over
 	Panics  []Panic   // bugs, for the log
+	Acts    []Act     // of administrators, for the log
 	Opened  uint64    // the session that OpOpen began
 }
 
@@ -23,6 +24,7 @@ func (fx *Effects) Reset() {
 	clear(fx.Lost)
 	clear(fx.Ended)
 	clear(fx.Panics)
+	clear(fx.Acts)
 	fx.Replies = fx.Replies[:0]
 	fx.Work = fx.Work[:0]
 	fx.Cancels = fx.Cancels[:0]
@@ -31,6 +33,7 @@ func (fx *Effects) Reset() {
 	fx.Lost = fx.Lost[:0]
 	fx.Ended = fx.Ended[:0]
 	fx.Panics = fx.Panics[:0]
+	fx.Acts = fx.Acts[:0]
 	fx.Opened = 0
 }
 
@@ -85,6 +88,17 @@ type Ended struct {
 	Session uint64
 	Peer    any
 	Err     *wire.Error
+}
+
+// Act is something that a session did to others or to the server, and who that
+// was.
+type Act struct {
+	Session uint64
+	Key     string
+	Remote  string
+	Program string
+	Method  string
+	Subject string
 }
 
 // Panic is a bug that a handler met.

@@ -36,6 +36,7 @@ type Engine struct {
 	timers    timers
 	parked    int
 	bytes     int64
+	ending    bool // OpShutdown came
 
 	// Scratch.
 	fx   *Effects
@@ -142,6 +143,8 @@ func (e *Engine) apply(c *Command) error {
 		e.cancel(s, c.Serial, c.Abandon)
 	case OpAck:
 		return s.ack(e, c.Acked, c.Ranges)
+	case OpRegrant:
+		s.Info.Role, s.Info.Prefixes = c.Open.Role, c.Open.Prefixes
 	default:
 		return wire.Errorf(wire.CodeInternal, "unknown command %d", c.Op)
 	}

@@ -315,6 +315,12 @@ func TestShutdown(t *testing.T) {
 	w.must(&Command{Op: OpShutdown})
 	w.is("error shutting_down", 1, take)
 	w.is("error shutting_down", 2, open)
+	w.want("error shutting_down", 1, 0, "types")
+	w.want("error shutting_down", 2, 0, "open", "n", "ext")
+	w.want("None", 1, 0, "release", []any{12345, 1})
+	if err := w.apply(&Command{Op: OpOpen, Open: &SessionInfo{Role: RoleWrite}}); wire.AsError(err).Code != wire.CodeShuttingDown {
+		t.Fatalf("a session that opens at shutdown: %v", err)
+	}
 	w.complete()
 	w.close()
 }

@@ -211,6 +211,49 @@ func TestRoles(t *testing.T) {
 	w.close()
 }
 
+// TestRegrant: a session goes on with what its key allows now.
+func TestRegrant(t *testing.T) {
+	w := newWorld(t, 1)
+	s := w.open(RoleWrite)
+	o := w.create(s, "box")
+	w.must(&Command{Op: OpRegrant, Session: s, Open: &SessionInfo{Role: RoleRead, Prefixes: []string{"team/"}}})
+	w.want("error denied", s, o.ID, "add", 1)
+	w.want("0", s, o.ID, "len")
+	w.want("error denied", s, 0, "lookup", "other")
+	w.must(&Command{Op: OpRegrant, Session: s, Open: &SessionInfo{Role: RoleAdmin}})
+	w.want("None", s, o.ID, "add", 1)
+	w.want("error not_found", s, 0, "lookup", "other")
+	if err := w.apply(&Command{Op: OpRegrant, Session: 999, Open: &SessionInfo{}}); err == nil {
+		t.Fatal("a session that is not there was given rights")
+	}
+	w.close()
+}
+
+// TestActs: who administers is told for the log.
+func TestActs(t *testing.T) {
+	w := newWorld(t, 2)
+	w.ref(1, 0, "open", "n", "box")
+	for _, act := range []struct {
+		method, subject string
+		args            []any
+	}{
+		{"kick", "session 2 (", []any{2}},
+		{"collect", "", nil},
+		{"remove", `box "n"`, []any{"n"}},
+		{"shutdown", "", nil},
+	} {
+		w.start(1, 0, act.method, act.args...)
+		if len(w.fx.Acts) != 1 || w.fx.Acts[0].Session != 1 || w.fx.Acts[0].Method != act.method || !strings.HasPrefix(w.fx.Acts[0].Subject, act.subject) {
+			t.Errorf("%s: acts %+v", act.method, w.fx.Acts)
+		}
+	}
+	if w.want("error not_found", 1, 0, "kick", 999); len(w.fx.Acts) != 0 {
+		t.Errorf("an act that came to nothing: %+v", w.fx.Acts)
+	}
+	w.complete()
+	w.close()
+}
+
 // TestMethods: a method is named by number or by name, and must be there.
 func TestMethods(t *testing.T) {
 	w := newWorld(t, 1)

@@ -192,8 +192,9 @@ func (s *Session) mark(serial uint64, abandon bool) {
 	s.marks[serial] = s.marks[serial] || abandon
 }
 
-// shutdown is OpShutdown: whoever waits hears of it.
+// shutdown is OpShutdown: whoever waits hears of it, and whoever calls later.
 func (e *Engine) shutdown() {
+	e.ending = true
 	for o := e.first; o != nil; o = o.next {
 		o.dismiss(LeaveShutdown)
 	}

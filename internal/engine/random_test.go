@@ -107,6 +107,9 @@ func (s *script) step() {
 		s.work = append(s.work[:i:i], s.work[i+1:]...)
 	case 10:
 		c = &Command{Op: OpCollect}
+		if s.pick(4) == 0 {
+			c = &Command{Op: OpRegrant, Session: s.session(), Open: &SessionInfo{Role: Role(1 + s.pick(3))}}
+		}
 	case 11:
 		id := s.session()
 		c = &Command{Op: OpAck, Session: id, Acked: uint64(s.pick(int(s.serials[id]) + 2))}
@@ -183,7 +186,7 @@ func (s *script) step() {
 			})
 		}
 	}
-	for len(s.e.sessions) < 3 {
+	for len(s.e.sessions) < 3 && !s.e.ending {
 		s.opened = append(s.opened, s.open(Role(1+s.pick(3))))
 	}
 }

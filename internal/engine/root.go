@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,8 +63,19 @@ func ServerType() *Type {
 	return t
 }
 
+// act notes what the caller does to others or to the server, for the log.
+func (c *Call) act(subject string) {
+	fx, s := c.Object.engine.fx, c.Session
+	fx.Acts = append(fx.Acts, Act{
+		Session: s.ID, Key: s.Info.KeyName, Remote: s.Info.Remote, Program: s.Info.Program, Method: c.Method.Name, Subject: subject,
+	})
+}
+
 // toServer hands a call to the program around the engine.
 func toServer(o *Object, c *Call) {
+	if c.Method.Flags&Admin != 0 {
+		c.act("")
+	}
 	o.engine.startWork(c, Work{Method: c.Method, Args: c.Args.Rest()})
 }
 
@@ -309,6 +321,7 @@ func rootRemove(o *Object, c *Call) {
 		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
 		return
 	}
+	c.act(named.Type.Name + " " + strconv.Quote(name))
 	o.engine.dropName(named)
 	c.ReturnBool(true)
 }
@@ -384,12 +397,14 @@ func rootKick(o *Object, c *Call) {
 	case s.Info.Trusted:
 		c.Fail(wire.Errorf(wire.CodeDenied, "session %d is the server's own", id))
 	default:
+		c.act(fmt.Sprintf("session %d (key %q, program %q, remote %s)", s.ID, s.Info.KeyName, s.Info.Program, s.Info.Remote))
 		o.engine.endSession(s, wire.Errorf(wire.CodeSessionExpired, "session %d was ended by an administrator (session %d)", id, c.Session.ID))
 		c.ReturnBool(true)
 	}
 }
 
 func rootCollect(o *Object, c *Call) {
+	c.act("")
 	before := len(o.engine.objects)
 	o.engine.collect()
 	o.engine.bury()

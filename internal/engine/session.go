@@ -45,6 +45,9 @@ type sessionRef struct {
 func (s *Session) Connected() bool { return s.connected }
 
 func (e *Engine) openSession(info *SessionInfo) error {
+	if e.ending && !info.Trusted {
+		return wire.ErrShuttingDown
+	}
 	if limit := e.config.MaxSessions; limit > 0 && len(e.sessions) >= limit && !info.Trusted {
 		return wire.Errorf(wire.CodeOverloaded, "%d sessions are open; the limit is %d", len(e.sessions), limit)
 	}
