@@ -2,6 +2,7 @@ package managers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -151,7 +152,7 @@ func (k *custom) run(in *instance, j *job) {
 	value, err := k.invoke(in, j, cmd)
 	if err != nil {
 		cmd.Error = err
-	} else if cmd.NewType == "" {
+	} else if value != nil {
 		cmd.Value = value
 	}
 	if j.work.Construct {
@@ -231,7 +232,7 @@ func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte
 		last := results[len(results)-1]
 		results = results[:len(results)-1]
 		if !last.IsNil() {
-			return nil, wire.AsError(last.Interface().(error))
+			return nil, j.failure(name, last.Interface().(error))
 		}
 	}
 	if j.work.Construct {
@@ -241,6 +242,20 @@ func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte
 		return nil, k.newObject(name, j, cmd, typeid, results)
 	}
 	return k.encode(name, results)
+}
+
+// failure returns the error of user code. When it is that the call was
+// cancelled or its time is up, the error says so; what the code did until then
+// is done.
+func (j *job) failure(name string, err error) *wire.Error {
+	code := wire.CodeCancelled
+	switch over := j.ctx.Err(); {
+	case over == nil || !errors.Is(err, over):
+		return wire.AsError(err)
+	case errors.Is(over, context.DeadlineExceeded):
+		code = wire.CodeTimeout
+	}
+	return &wire.Error{Code: code, Message: name + ": " + err.Error()}
 }
 
 // constructed keeps a new object.

@@ -475,7 +475,9 @@ func (s *Session) reply(r *wire.Reply, owned bool) error {
 			}
 			c.state, c.answered = stateAnswered, e
 			if c.asked && e.Code == wire.CodeCancelled {
-				c.answered = errCancelled
+				if c.answered = errCancelled; !e.Safe {
+					c.answered = errNoVerdict // a user's method that was half-way
+				}
 			}
 			s.doneLocked(r.Serial)
 		} else {

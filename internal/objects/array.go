@@ -258,10 +258,14 @@ func (a *array) operand(c *engine.Call) ([]byte, error) {
 	switch {
 	case !ok:
 		return nil, wire.Errorf(wire.CodeType, `can only assign array (not "%s") to array slice`, wire.TypeName(v))
-	case code != a.code:
+	case code == a.code:
+		return data, nil
+	case a.strict:
+		// Go packs numbers as they come: what fits is taken.
+		return a.pack(c, readerOf(wire.Raw(v)))
+	default:
 		return nil, wire.Errorf(wire.CodeType, "an array of typecode '%c' cannot be assigned to one of '%c'", code, a.code)
 	}
-	return data, nil
 }
 
 func (a *array) len(o *engine.Object, c *engine.Call) error {
