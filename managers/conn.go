@@ -20,9 +20,9 @@ type conn struct {
 	server *Server
 	net    net.Conn
 	who    auth.Session
-	remote string
-	out    *link.Outbox
-	in     *link.Reader
+	origin
+	out *link.Outbox
+	in  *link.Reader
 
 	// Owned by the read loop.
 	session *session // nil until OPEN or RESUME
@@ -32,8 +32,20 @@ type conn struct {
 	ranges  []wire.Range
 	closed  bool      // CLOSE came
 	mux     *link.Mux // nil until its first bytes
-	renewed time.Time // when the session was last renewed
+	heard   time.Time // when the last frames were applied
+	renewed time.Time // when the read deadline was last moved
 }
+
+// origin is where a connection comes from.
+type origin struct {
+	remote  string
+	host    string // counted for limits; empty: not counted
+	rekeyed uint64 // Server.rekeyed before its key was looked up
+}
+
+// trusted reports whether the other end is this process: no handshake gives an
+// empty binding.
+func (c *conn) trusted() bool { return c.who.Binding == [32]byte{} }
 
 func (c *conn) outbox() *link.Outbox { return c.out }
 
@@ -60,8 +72,9 @@ func (c *conn) bye(err *wire.Error) {
 }
 
 // serveConn reads a connection until it ends.
-func (s *Server) serveConn(nc net.Conn, who auth.Session, remote string) {
-	c := &conn{server: s, net: nc, who: who, remote: remote}
+func (s *Server) serveConn(nc net.Conn, who auth.Session, from origin) {
+	c := &conn{server: s, net: nc, who: who, origin: from}
+	remote := from.remote
 	c.out = link.NewOutbox(nc, link.OutboxConfig{Limit: s.config.MaxUnsent, OnError: func(err error) {
 		s.log.Debug("connection lost", "remote", remote, "err", err)
 	}})
@@ -119,6 +132,12 @@ func (c *conn) read() error {
 		c.fx.Reset()
 		now := k.now()
 		k.mu.Lock()
+		if es := k.engine.Session(c.session.id); es == nil || es.Peer != any(c) {
+			// What a connection brings after another one has taken its place is
+			// sent again there, and may be out of date here.
+			k.mu.Unlock()
+			return errReplaced
+		}
 		n := 0
 		for {
 			if err = c.handle(kind, body, now); err != nil || c.closed {
@@ -144,6 +163,10 @@ func (c *conn) read() error {
 	}
 }
 
+// errReplaced ends the read loop of a connection that is not its session's any
+// more. The client has been told.
+var errReplaced = errors.New("the session is over, or goes on with another connection")
+
 // next returns the next frame. A silence of a whole lease means that the peer
 // is gone; but only once the socket has been read dry, since it may have been
 // this process that was not running.
@@ -160,15 +183,16 @@ func (c *conn) next() (byte, []byte, error) {
 // dryTimeout is how long a reader looks for bytes that have arrived already.
 const dryTimeout = 100 * time.Millisecond
 
-// renew extends the lease, at most every third of it.
+// renew notes that the client lives, from which its lease is counted, and moves
+// the read deadline, at most every third of the lease.
 func (c *conn) renew() {
 	now := time.Now()
+	c.heard = now
 	lease := c.session.lease
 	if now.Sub(c.renewed) < lease/3 {
 		return
 	}
 	c.renewed = now
-	c.session.heard(now)
 	_ = c.net.SetReadDeadline(now.Add(lease + lease/3))
 }
 

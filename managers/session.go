@@ -13,14 +13,14 @@ import (
 // present connection.
 type session struct {
 	// Fixed at creation.
-	server  *Server
-	id      uint64
-	keyName string
-	secret  auth.SessionKey
-	lease   time.Duration
+	server *Server
+	id     uint64
+	who    auth.Session // as it was when the session was opened
+	host   string       // what it counts for in the limit of sessions per address
+	lease  time.Duration
 
 	mu     sync.Mutex // guards what follows; taken alone
-	last   time.Time  // when the client was last heard
+	last   time.Time  // when the client was last heard, as of the last break
 	expiry *time.Timer
 	over   bool
 }
@@ -31,27 +31,61 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 	if m.Lease != 0 {
 		lease = min(max(time.Duration(min(m.Lease, 1<<40))*time.Millisecond, MinLease), MaxLease)
 	}
+	if err := s.enterHost(c.host); err != nil {
+		return nil, err
+	}
 	k := s.core
 	var fx engine.Effects
 	info := &engine.SessionInfo{
 		Program: m.Program, Host: m.Host, PID: m.PID, Remote: c.remote, KeyName: c.who.KeyName,
-		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.who.Binding == [32]byte{},
+		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.trusted(),
 	}
 	k.mu.Lock()
 	err := k.do(&engine.Command{Op: engine.OpOpen, Now: k.now(), Open: info}, &fx)
 	if err != nil {
 		k.mu.Unlock()
+		s.leaveHost(c.host)
 		return nil, err
 	}
-	ss := &session{server: s, id: fx.Opened, keyName: c.who.KeyName, secret: c.who.SessionKey, lease: lease, last: time.Now()}
+	ss := &session{server: s, id: fx.Opened, who: c.who, host: c.host, lease: lease, last: time.Now()}
 	k.engine.Session(ss.id).Peer = c
 	k.mu.Unlock()
 	s.mu.Lock()
 	s.sessions[ss.id] = ss
+	rekeyed := s.rekeyed != c.rekeyed
 	s.mu.Unlock()
+	if rekeyed && !c.trusted() {
+		s.checkKey(ss)
+	}
 	s.log.Info("session opened", "session", ss.id, "remote", c.remote, "key", c.who.KeyName, "program", m.Program, "pid", m.PID)
-	ss.welcome(c)
+	ss.welcome(c, k.role(ss.id))
 	return ss, nil
+}
+
+// enterHost counts a session for its address.
+func (s *Server) enterHost(host string) error {
+	if host == "" {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, limit := s.hosts[host], s.config.Limits.PerAddress; n >= limit {
+		return wire.Errorf(wire.CodeOverloaded, "%d sessions are open from %s; the limit for one address is %d", n, host, limit)
+	}
+	s.hosts[host]++
+	return nil
+}
+
+// leaveHost takes a session out of the count.
+func (s *Server) leaveHost(host string) {
+	if host == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hosts[host]--; s.hosts[host] <= 0 {
+		delete(s.hosts, host)
+	}
 }
 
 // resumeSession gives a session a new connection, which ends the old one.
@@ -60,7 +94,7 @@ func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
 	ss := s.sessions[m.Session]
 	s.mu.Unlock()
 	refused := wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", m.Session)
-	if ss == nil || ss.keyName != c.who.KeyName || !auth.VerifyResume(ss.secret, m.Session, c.who.Binding, m.Proof) {
+	if ss == nil || ss.who.KeyName != c.who.KeyName || !auth.VerifyResume(ss.who.SessionKey, m.Session, c.who.Binding, m.Proof) {
 		return nil, refused
 	}
 	k := s.core
@@ -74,7 +108,7 @@ func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
 	old, _ := es.Peer.(*conn)
 	es.Peer = c
 	// WELCOME comes before the replies that resuming may cause.
-	ss.welcome(c)
+	ss.welcome(c, es.Info.Role)
 	err := k.do(&engine.Command{Op: engine.OpResume, Now: k.now(), Session: ss.id}, &fx)
 	k.settle(&fx)
 	k.mu.Unlock()
@@ -84,26 +118,22 @@ func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
 	}
 	ss.back()
 	if old != nil && old != c {
-		old.bye(wire.Errorf(wire.CodeSessionExpired, "session %d was resumed on another connection", ss.id))
+		// Not the session's end: a RESUME may have been held up on its way, and
+		// the client be on a connection that it made since. It resumes again.
+		old.bye(wire.Errorf(wire.CodeUnavailable, "session %d was resumed on another connection", ss.id))
 	}
 	s.log.Info("session resumed", "session", ss.id, "remote", c.remote)
 	return ss, nil
 }
 
-func (ss *session) welcome(c *conn) {
+// welcome sends WELCOME. The role is the one that the session has now.
+func (ss *session) welcome(c *conn, role engine.Role) {
 	cfg := &ss.server.config
 	m := wire.Welcome{
 		Version: wire.Version, Session: ss.id, Generation: ss.server.generation, Lease: uint64(ss.lease / time.Millisecond),
-		MaxMessage: uint64(cfg.MaxMessage), Role: c.who.Role.String(), Server: cfg.Version,
+		MaxMessage: uint64(cfg.MaxMessage), Role: role.String(), Server: cfg.Version,
 	}
 	_ = c.out.UnlockFlush(wire.AppendWelcome(c.out.Lock(), &m))
-}
-
-// heard notes that the client lives.
-func (ss *session) heard(now time.Time) {
-	ss.mu.Lock()
-	ss.last = now
-	ss.mu.Unlock()
 }
 
 // lost notes that the connection is gone, and begins to count down the lease.
@@ -120,6 +150,11 @@ func (ss *session) lost(c *conn) {
 	epoch := es.Epoch
 	k.mu.Unlock()
 	ss.server.log.Info("session lost its connection", "session", ss.id, "remote", c.remote)
+	ss.mu.Lock()
+	if c.heard.After(ss.last) {
+		ss.last = c.heard
+	}
+	ss.mu.Unlock()
 	ss.countDown(epoch)
 }
 
@@ -181,6 +216,7 @@ func (s *Server) sessionEnded(id uint64, err *wire.Error) {
 	if ss == nil {
 		return
 	}
+	s.leaveHost(ss.host)
 	ss.stop()
 	if err != nil {
 		s.log.Info("session ended", "session", id, "err", err)

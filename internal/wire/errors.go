@@ -48,7 +48,7 @@ const (
 	CodeTooLarge       Code = 47 // ValueError
 	CodeProtocol       Code = 48 // ConnectionError
 	CodeUnserializable Code = 49 // TypeError
-	CodeUnavailable    Code = 50 // ConnectionError; never sent, a client's own
+	CodeUnavailable    Code = 50 // ConnectionError; of a connection, not of its session
 )
 
 // codeNames holds, for each code, its short name and its Python exception.
