@@ -17,7 +17,6 @@ func (s *Server) serve(j *job) *engine.Command {
 	case "info":
 		cmd.Value = s.info()
 	case "shutdown":
-		s.log.Info("shutdown was asked for", "session", j.work.Session)
 		cmd.Value = wire.AppendNil(nil)
 		// The reply first: Shutdown waits for this work.
 		s.RequestShutdown()

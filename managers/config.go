@@ -2,6 +2,7 @@ package managers
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -61,6 +62,7 @@ type Config struct {
 // Limits bounds what sessions may use.
 type Limits struct {
 	Sessions    int   // sessions at a time
+	PerAddress  int   // of them from one address: an IPv4 address, an IPv6 /64 network, or all local sockets
 	Depth       int   // nesting of a value
 	Outstanding int   // calls of a session without a reply
 	Parked      int   // calls of a session that wait
@@ -81,6 +83,7 @@ const (
 	DefaultMaxStrangers     = 1024
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultShutdownGrace    = 5 * time.Second
+	DefaultPerAddress       = engine.DefaultMaxSessions / 2
 )
 
 // maxLibrary is what clients are told when Config.Version is empty.
@@ -103,6 +106,12 @@ func (c *Config) setDefaults() {
 	num(&c.MaxMessage, DefaultMaxMessage)
 	num(&c.MaxUnsent, DefaultMaxUnsent)
 	num(&c.MaxStrangers, DefaultMaxStrangers)
+	switch l := &c.Limits.PerAddress; {
+	case *l == 0:
+		*l = DefaultPerAddress
+	case *l < 0:
+		*l = math.MaxInt
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

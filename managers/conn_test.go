@@ -48,7 +48,7 @@ func dial(t *testing.T, s *Server, who auth.Session) *script {
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
-		s.serveConn(theirs, who, "pipe")
+		s.serveConn(theirs, who, origin{remote: "pipe", host: "pipe"})
 	}()
 	t.Cleanup(func() { ours.Close() })
 	return &script{t: t, nc: ours, in: link.NewReader(ours, 0)}

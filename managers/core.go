@@ -77,6 +77,16 @@ func (k *core) apply(c *engine.Command) error {
 	return err
 }
 
+// role returns what the session may do now.
+func (k *core) role(session uint64) engine.Role {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.engine.Session(session); s != nil {
+		return s.Info.Role
+	}
+	return 0
+}
+
 // settle does what must happen before the lock is given up. The caller holds
 // mu.
 func (k *core) settle(fx *engine.Effects) {
@@ -189,7 +199,7 @@ func (k *core) deliver(fx *engine.Effects) {
 	for _, o := range dirty[:n] {
 		o.Flush()
 	}
-	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics) > 0 {
+	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics)+len(fx.Acts) > 0 {
 		k.rest(fx)
 	}
 }
@@ -200,6 +210,11 @@ func (k *core) rest(fx *engine.Effects) {
 		p := &fx.Panics[i]
 		k.server.log.Error("bug: a method panicked; its object is damaged", "object", p.Object, "typeid", p.Type,
 			"method", p.Method, "panic", p.Value, "stack", string(p.Stack))
+	}
+	for i := range fx.Acts {
+		a := &fx.Acts[i]
+		k.server.log.Info("administration", "act", a.Method, "subject", a.Subject, "session", a.Session, "key", a.Key,
+			"remote", a.Remote, "program", a.Program)
 	}
 	for i := range fx.Work {
 		k.server.custom.start(fx.Work[i])

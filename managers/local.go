@@ -44,7 +44,7 @@ func (s *Server) dialLocal(context.Context) (net.Conn, auth.Session, error) {
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
-		s.serveConn(theirs, who, "in process")
+		s.serveConn(theirs, who, origin{remote: "in process"})
 	}()
 	return ours, who, nil
 }

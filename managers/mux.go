@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/link"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -58,7 +58,7 @@ func (c *conn) serveStream(nc net.Conn) {
 	c.server.handlers.mu.Unlock()
 	var refusal *wire.Error
 	switch {
-	case c.who.Role < auth.RoleWrite:
+	case c.server.core.role(c.session.id) < engine.RoleWrite:
 		refusal = wire.Errorf(wire.CodeDenied, "raw connections need the role write")
 	case fn == nil:
 		refusal = wire.Errorf(wire.CodeNotFound, "nobody serves raw connections of that name")

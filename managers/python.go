@@ -13,6 +13,7 @@ import (
 	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/pydoor"
+	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // PythonConfig says how Python clients are served; see ListenPython. The zero
@@ -123,6 +124,14 @@ func (s *Server) pythonDoor() *pydoor.Door {
 
 // openPythonSession opens the session that all Python clients of a key share.
 func (s *Server) openPythonSession(e auth.Entry) (pydoor.Session, error) {
+	// The keys may have changed since the client proved his.
+	now, ok := s.keys.Lookup(e.Name)
+	was, isKey := e.Credential.(auth.Key)
+	is, same := now.Credential.(auth.Key)
+	if !ok || isKey != same || isKey && !is.Equal(was) {
+		return nil, wire.Errorf(wire.CodeDenied, "key %q was removed", e.Name)
+	}
+	e = now
 	return s.newDirect(engine.SessionInfo{
 		Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Prefixes: e.Prefixes,
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,10 +37,14 @@ type Server struct {
 
 	running sync.WaitGroup // goroutines that Close waits for
 
+	granting sync.Mutex // held while a session gets the rights of its key; taken before all others
+
 	mu        sync.Mutex // guards what follows
 	listeners map[listener]struct{}
 	conns     map[*conn]struct{}
 	sessions  map[uint64]*session
+	hosts     map[string]int // sessions by address
+	rekeyed   uint64         // counts ReplaceKeys
 	closing   bool
 	python    python
 	done      chan struct{} // closed when shutdown was asked for
@@ -58,6 +63,7 @@ func NewServer(config Config) *Server {
 		listeners: make(map[listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 		sessions:  make(map[uint64]*session),
+		hosts:     make(map[string]int),
 		done:      make(chan struct{}),
 		limiter:   auth.NewLimiter(auth.LimiterConfig{}),
 	}
@@ -230,6 +236,9 @@ func (s *Server) greet(raw newcomer) {
 		raw.Close()
 		return
 	}
+	s.mu.Lock()
+	rekeyed := s.rekeyed
+	s.mu.Unlock()
 	nc, who, err := s.authenticate(raw, host)
 	s.strangers.leave(place)
 	if err != nil {
@@ -237,7 +246,7 @@ func (s *Server) greet(raw newcomer) {
 		s.log.Debug("handshake failed", "remote", remote.String(), "err", err)
 		return
 	}
-	s.serveConn(nc, who, remote.String())
+	s.serveConn(nc, who, origin{remote: remote.String(), host: host, rekeyed: rekeyed})
 }
 
 // authenticate runs the handshakes of the transport and of package auth.
@@ -348,8 +357,11 @@ func (s *Server) finish() {
 	s.running.Wait()
 }
 
-// ReplaceKeys takes a new set of keys into use. Sessions whose key is gone or
-// has lost rights end.
+// ReplaceKeys takes a new set of keys into use. Sessions whose key is gone, or
+// is another one under the same name, end; those whose key has another role or
+// other prefixes now go on with these. Python clients of such a key have to
+// connect again. The entries are checked as a whole: after an error the old
+// ones stay.
 func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
 	if s.keys == nil {
 		return s.setupErr
@@ -358,26 +370,40 @@ func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
 	if err != nil {
 		return err
 	}
-	ended := make(map[string]bool)
-	for _, name := range change.Ended() {
-		ended[name] = true
-	}
+	changed := slices.Concat(change.Removed, change.Rekeyed, change.Regranted)
 	if door := s.pythonDoor(); door != nil {
-		door.DropKeys(change.Ended())
+		door.DropKeys(changed)
 	}
 	s.mu.Lock()
-	var out []uint64
-	for id, ss := range s.sessions {
-		if ended[ss.keyName] {
-			out = append(out, id)
-		}
+	s.rekeyed++
+	var all []*session
+	for _, ss := range s.sessions {
+		all = append(all, ss)
 	}
 	s.mu.Unlock()
-	for _, id := range out {
-		s.log.Info("session ended: its key was removed", "session", id)
-		s.endSession(id, wire.Errorf(wire.CodeDenied, "the key of this session was removed"))
+	for _, ss := range all {
+		if slices.Contains(changed, ss.who.KeyName) {
+			s.checkKey(ss)
+		}
 	}
 	return nil
+}
+
+// checkKey gives a session the rights that its key has now, or ends it.
+func (s *Server) checkKey(ss *session) {
+	// Of two changes at once the later one must be applied later.
+	s.granting.Lock()
+	defer s.granting.Unlock()
+	entry, ok := s.keys.Current(ss.who)
+	if !ok {
+		s.log.Info("session ended: its key was removed", "session", ss.id, "key", ss.who.KeyName)
+		s.endSession(ss.id, wire.Errorf(wire.CodeDenied, "key %q of this session was removed", ss.who.KeyName))
+		return
+	}
+	s.log.Info("session has other rights", "session", ss.id, "key", entry.Name, "role", entry.Role.String(), "prefixes", entry.Prefixes)
+	_ = s.core.apply(&engine.Command{Op: engine.OpRegrant, Session: ss.id, Open: &engine.SessionInfo{
+		Role: engine.Role(entry.Role), Prefixes: entry.Prefixes,
+	}}) // one that has ended meanwhile needs none
 }
 
 // CreateNamed makes sure that a named object exists, as Open of a client does.

@@ -63,6 +63,7 @@ type ObjectConfig struct {
 // LimitsConfig is managers.Limits; 0 is the default, negative no limit.
 type LimitsConfig struct {
 	Sessions    int   `yaml:"sessions"`
+	PerAddress  int   `yaml:"per_address"`
 	Depth       int   `yaml:"depth"`
 	Outstanding int   `yaml:"outstanding"`
 	Parked      int   `yaml:"parked"`

@@ -276,6 +276,8 @@ func fatalError(id uint64, err error) error {
 	switch we.Code {
 	case wire.CodeSessionExpired:
 		return err
+	case wire.CodeShuttingDown:
+		return fmt.Errorf("%w: %w", expired(id, "the server was shut down"), err)
 	case wire.CodeProtocol, wire.CodeDenied, wire.CodeTooLarge, wire.CodeInternal:
 		return fmt.Errorf("session %d: %w", id, err)
 	}
