@@ -40,15 +40,17 @@ type instance struct {
 	mu    sync.Mutex // guards what follows
 	queue []*job     // work that waits for its turn
 	busy  bool
-	gone  bool // released: close it when the last job is done
+	gone  bool        // released: close it when the last job is done
+	batch []done      // results that go back together
+	flush *time.Timer // sends the batch when a call behind it takes long
 }
 
 // job is one piece of work under way.
 type job struct {
 	work   engine.Work
 	ctx    context.Context
-	cancel context.CancelFunc
-	keep   []reflect.Value // results: proxies in them stay until the engine has them
+	cancel context.CancelFunc // nil if the method takes no context
+	keep   []reflect.Value    // results: proxies in them stay until the engine has them
 }
 
 func newCustom(s *Server) *custom {
@@ -76,42 +78,43 @@ func (k *custom) add(g *goType) error {
 
 // start begins a piece of work; it does not block.
 func (k *custom) start(w engine.Work) {
-	j := &job{work: w}
-	if w.Deadline != 0 {
-		wait := time.Duration(w.Deadline - k.server.core.now())
-		j.ctx, j.cancel = context.WithTimeout(k.server.context, wait)
-	} else {
-		j.ctx, j.cancel = context.WithCancel(k.server.context)
-	}
+	j := &job{work: w, ctx: k.server.context}
 	k.mu.Lock()
 	if k.closed {
 		k.mu.Unlock()
-		j.cancel()
 		return
 	}
-	k.running[w.ID] = j
 	in := k.instances[w.Object]
 	if w.Construct {
 		in = &instance{typ: k.types[w.Type.Name], busy: true}
 		k.instances[w.Object] = in
 	}
+	if f := in.function(&w); f != nil && f.ctx {
+		if w.Deadline != 0 {
+			wait := time.Duration(w.Deadline - k.server.core.now())
+			j.ctx, j.cancel = context.WithTimeout(k.server.context, wait)
+		} else {
+			j.ctx, j.cancel = context.WithCancel(k.server.context)
+		}
+	}
+	k.running[w.ID] = j
 	k.server.running.Add(1)
 	k.mu.Unlock()
 	switch {
 	case w.Run != nil:
 		go func() {
 			defer k.server.running.Done()
-			k.finish(j, &engine.Command{Op: engine.OpComplete, Work: w.ID, Result: w.Run()})
+			k.finish(done{j, &engine.Command{Op: engine.OpComplete, Work: w.ID, Result: w.Run()}})
 		}()
 	case w.Type == nil:
 		go func() {
 			defer k.server.running.Done()
-			k.finish(j, k.server.serve(j))
+			k.finish(done{j, k.server.serve(j)})
 		}()
 	case w.Construct || in.typ.parallel:
 		go func() {
 			defer k.server.running.Done()
-			k.run(in, j)
+			k.finish(k.run(in, j))
 		}()
 	default:
 		in.mu.Lock()
@@ -125,11 +128,29 @@ func (k *custom) start(w engine.Work) {
 	}
 }
 
+// done is a piece of work with its result.
+type done struct {
+	job *job
+	cmd *engine.Command
+}
+
+// The results of quick calls go back together: at most so many, and not later
+// than this after the first.
+const (
+	batchMost = 64
+	batchTime = 50 * time.Microsecond
+)
+
 // work runs the calls of one object, one after the other, until none waits.
 func (k *custom) work(in *instance) {
 	for {
 		in.mu.Lock()
 		if len(in.queue) == 0 {
+			if len(in.batch) > 0 {
+				in.mu.Unlock()
+				k.finishBatch(in)
+				continue
+			}
 			in.busy = false
 			gone := in.gone
 			in.mu.Unlock()
@@ -141,13 +162,48 @@ func (k *custom) work(in *instance) {
 		j := in.queue[0]
 		in.queue = in.queue[1:]
 		in.mu.Unlock()
-		k.run(in, j)
+
+		d := k.run(in, j)
+
+		in.mu.Lock()
+		in.batch = append(in.batch, d)
+		n := len(in.batch)
+		if n == 1 && len(in.queue) > 0 {
+			// The next call may take as long as it likes, or even wait for
+			// something that this result sets off.
+			if in.flush == nil {
+				in.flush = time.AfterFunc(batchTime, func() { k.finishBatch(in) })
+			} else {
+				in.flush.Reset(batchTime)
+			}
+		}
+		in.mu.Unlock()
+		if n == batchMost {
+			k.finishBatch(in)
+		}
+	}
+}
+
+// finishBatch brings the results of quick calls back together.
+func (k *custom) finishBatch(in *instance) {
+	in.mu.Lock()
+	batch := in.batch
+	in.batch = nil
+	if in.flush != nil {
+		in.flush.Stop()
+	}
+	in.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	k.finish(batch...)
+	for range batch {
 		k.server.running.Done()
 	}
 }
 
-// run makes one call of user code and brings its result back.
-func (k *custom) run(in *instance, j *job) {
+// run makes one call of user code and returns its result.
+func (k *custom) run(in *instance, j *job) done {
 	cmd := &engine.Command{Op: engine.OpComplete, Work: j.work.ID}
 	value, err := k.invoke(in, j, cmd)
 	if err != nil {
@@ -165,21 +221,48 @@ func (k *custom) run(in *instance, j *job) {
 			k.mu.Unlock()
 		}
 	}
-	k.finish(j, cmd)
+	return done{j, cmd}
 }
 
-// finish reports a piece of work as done.
-func (k *custom) finish(j *job, cmd *engine.Command) {
-	j.cancel()
-	_ = k.server.core.apply(cmd) // its caller may be gone: nobody to tell
-	runtime.KeepAlive(j)
+// finish brings results back into the engine.
+func (k *custom) finish(all ...done) {
+	var fx engine.Effects
+	core := k.server.core
+	now := core.now()
+	core.mu.Lock()
+	for _, d := range all {
+		d.cmd.Now = now
+		_ = core.do(d.cmd, &fx) // its caller may be gone: nobody to tell
+	}
+	core.settle(&fx)
+	core.mu.Unlock()
+	core.deliver(&fx)
 	k.mu.Lock()
-	delete(k.running, j.work.ID)
-	delete(k.results, j.work.ID)
+	for _, d := range all {
+		if d.job.cancel != nil {
+			d.job.cancel()
+		}
+		runtime.KeepAlive(d.job.keep)
+		delete(k.running, d.job.work.ID)
+		delete(k.results, d.job.work.ID)
+	}
 	if len(k.running) == 0 {
 		k.idle.Broadcast()
 	}
 	k.mu.Unlock()
+}
+
+// function returns what a piece of work calls, or nil.
+func (in *instance) function(w *engine.Work) *function {
+	switch {
+	case in == nil:
+		return nil
+	case w.Construct:
+		return in.typ.construct
+	case w.Method == nil:
+		return nil
+	}
+	return in.typ.methods[w.Method.Name]
 }
 
 // invoke calls user code. A panic becomes an error for the caller and a stack
@@ -198,10 +281,9 @@ func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte
 	if j.ctx.Err() != nil {
 		return nil, wire.ErrCancelled
 	}
-	f := in.typ.construct
-	if !j.work.Construct {
-		switch f = in.typ.methods[j.work.Method.Name]; {
-		case f != nil:
+	f := in.function(&j.work)
+	if f == nil {
+		switch {
 		case j.work.Method.Number() == engine.MethodRepr:
 			return wire.AppendStr(nil, fmt.Sprint(in.value.Interface())), nil
 		case j.work.Method.Number() == engine.MethodValue:
@@ -359,7 +441,7 @@ func (k *custom) cancel(work uint64) {
 	k.mu.Lock()
 	j := k.running[work]
 	k.mu.Unlock()
-	if j != nil {
+	if j != nil && j.cancel != nil {
 		j.cancel()
 	}
 }

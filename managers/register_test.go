@@ -153,6 +153,30 @@ func TestMethodsOfOneObjectRunInTurn(t *testing.T) {
 	})
 }
 
+// TestResultsDoNotWaitForLaterCalls checks that the result of a quick call goes
+// out while a call behind it runs.
+func TestResultsDoNotWaitForLaterCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := mathsServer(t)
+		c := open(t, s)
+		m := c.must(0, "create", "Maths", 1).(wire.Ref)
+		first := c.call(m.ID, "Wait") // holds the others up
+		synctest.Wait()
+		quick := c.call(m.ID, "Add", 1, 2)
+		slow := c.call(m.ID, "Wait")
+		synctest.Wait()
+		c.send(wire.AppendCancel(nil, first, wire.CancelAsk))
+		if _, err := c.reply(first); err == nil {
+			t.Error("a cancelled method gave no error")
+		}
+		if v, err := c.reply(quick); v != int64(3) || err != nil {
+			t.Errorf("the quick call: %v, %v", v, err)
+		}
+		c.send(wire.AppendCancel(nil, slow, wire.CancelAsk))
+		c.reply(slow)
+	})
+}
+
 func TestSingleton(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t)
