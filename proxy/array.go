@@ -16,9 +16,9 @@ type Number interface {
 }
 
 // Array is a proxy of a shared array of numbers of one typecode of Python's
-// array module. Its length does not change. Elements travel packed. Indexes
-// below 0 count from the end; one out of range is ErrIndex, and a number that
-// the typecode cannot hold is an error and nothing is stored.
+// array module. Elements travel packed. Indexes below 0 count from the end; one
+// out of range is ErrIndex, and a number that the typecode cannot hold is
+// ErrOverflow and nothing is stored.
 type Array[T Number] struct{ object }
 
 const arrayType = "Array"
@@ -64,7 +64,8 @@ func (a *Array[T]) GetSlice(ctx context.Context, s Slice) ([]T, error) {
 	return client.Invoke[[]T](ctx, c)
 }
 
-// SetSlice replaces the elements of the slice by as many others.
+// SetSlice replaces the elements of the slice. Their number may change if the
+// step is 1; otherwise it must not (ErrValue).
 func (a *Array[T]) SetSlice(ctx context.Context, s Slice, values []T) error {
 	c := a.begin(ctx, &arraySetslice, 4)
 	s.append(c)
