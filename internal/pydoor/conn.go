@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -26,6 +27,7 @@ type conn struct {
 	// Owned by the serving goroutine.
 	session *session // set once, before the conn is listed
 	in      *bufio.Reader
+	message []byte // memory of requests: what stays of one must be copied
 	out     []byte // memory of replies
 	args    []byte // memory of arguments
 	address pickle.Node
@@ -41,12 +43,14 @@ const (
 	writeTimeout = 5 * time.Minute
 )
 
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, readBuffer) }
+
 // ServeConn serves one connection until it ends. It closes it. The function
 // authenticated is called once, after the handshake, also when that failed.
 func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func()) error {
 	defer nc.Close()
 	c := &conn{door: d, net: wrap(nc), id: d.lastConn.Add(1), remote: nc.RemoteAddr().String()}
-	c.in = bufio.NewReaderSize(c.net, readBuffer)
+	c.in = newReader(c.net)
 	c.net.SetDeadline(time.Now().Add(d.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
@@ -132,8 +136,7 @@ func (m *messages) SendBytes(b []byte) error {
 }
 
 func (m *messages) RecvBytes(most int) ([]byte, error) {
-	s, err := readMessage(m.c.in, most)
-	return []byte(s), err
+	return readMessage(m.c.in, most, nil)
 }
 
 // serve handles the first request, which is one to the server, and after
@@ -148,7 +151,7 @@ func (c *conn) serve() error {
 		return c.serverRequest(req)
 	}
 	if a, err := bind("accept_connection", params("name"), req.args, req.kwds); err == nil {
-		c.name = textOf(a[0])
+		c.name = strings.Clone(textOf(a[0]))
 	}
 	if err := c.send(returned(pickle.None{})); err != nil {
 		return err
@@ -164,7 +167,8 @@ func (c *conn) serve() error {
 	}
 }
 
-// request is one message of a client.
+// request is one message of a client. What is in it lies in the connection's
+// memory, and is valid until the next one is read.
 type request struct {
 	size   int         // of the message, in bytes
 	ident  pickle.Node // a str, or None for the server
@@ -179,10 +183,15 @@ type badRequest struct{ error }
 
 // receive reads the next request.
 func (c *conn) receive() (*request, error) {
-	s, err := readMessage(c.in, c.door.config.MaxMessage)
+	b, err := readMessage(c.in, c.door.config.MaxMessage, c.message)
 	if err != nil {
 		return nil, err
 	}
+	c.message = nil
+	if len(b) <= keepBuffer {
+		c.message = b[:0]
+	}
+	s := view(b)
 	if len(s) >= largeMessage {
 		c.door.large <- struct{}{}
 		defer func() { <-c.door.large }()

@@ -31,6 +31,9 @@ type method struct {
 // lead back to it.
 var families map[string]*family
 
+// typeids are the names of the built-in types.
+var typeids = make(map[string]string)
+
 func init() {
 	families = map[string]*family{
 		"dict":             dictFamily,
@@ -52,6 +55,9 @@ func init() {
 		"Event":            eventFamily,
 		"Barrier":          barrierFamily,
 		"Iterator":         iteratorFamily,
+	}
+	for typeid := range families {
+		typeids[typeid] = typeid
 	}
 }
 
@@ -77,7 +83,7 @@ func (d *Door) familyOf(c *conn, typeid string) *family {
 	}
 	f = customFamily(methodNames(v))
 	d.mu.Lock()
-	d.custom[typeid] = f
+	d.custom[strings.Clone(typeid)] = f
 	d.mu.Unlock()
 	return f
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"unsafe"
 )
 
 // headRoom is how many bytes a message's head may take; replies are built
@@ -39,25 +38,28 @@ func readLength(r io.Reader) (uint64, error) {
 // firstRead is how much is reserved for a message before its bytes have come.
 const firstRead = 64 << 10
 
-// readMessage reads one message of at most limit bytes. Memory is reserved as
-// the bytes come.
-func readMessage(r *bufio.Reader, limit int) (string, error) {
+// readMessage reads one message of at most limit bytes, into memory if that has
+// room. More is reserved as the bytes come.
+func readMessage(r *bufio.Reader, limit int, memory []byte) ([]byte, error) {
 	n, err := readLength(r)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if n > uint64(limit) {
-		return "", fmt.Errorf("pydoor: a message of %d bytes; the limit is %d: %w", n, limit, errTooLong)
+		return nil, fmt.Errorf("pydoor: a message of %d bytes; the limit is %d: %w", n, limit, errTooLong)
 	}
 	size := int(n)
-	b := make([]byte, min(size, firstRead))
+	b := memory[:min(size, cap(memory))]
+	if len(b) < size && len(b) < firstRead {
+		b = make([]byte, min(size, firstRead))
+	}
 	for at := 0; ; {
 		if _, err := io.ReadFull(r, b[at:]); err != nil {
-			return "", noEOF(err)
+			return nil, noEOF(err)
 		}
 		at = len(b)
 		if at == size {
-			return unsafe.String(unsafe.SliceData(b), len(b)), nil
+			return b, nil
 		}
 		more := make([]byte, min(size, 4*at))
 		copy(more, b)

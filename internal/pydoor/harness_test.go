@@ -203,8 +203,7 @@ func (c *client) SendBytes(b []byte) error {
 }
 
 func (c *client) RecvBytes(most int) ([]byte, error) {
-	s, err := readMessage(c.in, most)
-	return []byte(s), err
+	return readMessage(c.in, most, nil)
 }
 
 // dial connects without authenticating.
@@ -255,11 +254,11 @@ func (c *client) write(ident pickle.Node, method string, args []pickle.Node, kwd
 
 // read returns the next reply.
 func (c *client) read() (kind string, value pickle.Node, err error) {
-	s, err := readMessage(c.in, 1<<30)
+	b, err := readMessage(c.in, 1<<30, nil)
 	if err != nil {
 		return "", nil, err
 	}
-	n, err := pickle.DecodeString(s, pickle.Limits{})
+	n, err := pickle.Decode(b, pickle.Limits{})
 	if err != nil {
 		return "", nil, err
 	}

@@ -136,6 +136,9 @@ func (k *invocation) writer() *inward {
 }
 
 func (c *conn) writer(size int) *inward {
+	if size >= ownedArgs && cap(c.args) < size {
+		c.args = make([]byte, 0, size) // the engine will take it over
+	}
 	return &inward{session: c.session, depth: c.door.config.Depth - 2, limit: treeLimit(size, c.door.config.MaxMessage), b: c.args[:0]}
 }
 

@@ -31,7 +31,15 @@ func parseIdent(s string) (wire.Ref, bool) {
 	}
 	n, err1 := strconv.ParseUint(id, 16, 64)
 	k, err2 := strconv.ParseUint(secret, 16, 64)
-	return wire.Ref{ID: n, Secret: k, TypeID: typeid}, err1 == nil && err2 == nil
+	return wire.Ref{ID: n, Secret: k, TypeID: owned(typeid)}, err1 == nil && err2 == nil
+}
+
+// owned returns a typeid that does not lie in a request.
+func owned(typeid string) string {
+	if own, ok := typeids[typeid]; ok {
+		return own
+	}
+	return strings.Clone(typeid)
 }
 
 // claimTime is how long an object that was handed out inside a value stays
