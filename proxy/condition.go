@@ -88,26 +88,38 @@ func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, er
 }
 
 func (k *Condition) free(ctx context.Context, h *Hold) error {
-	if k.kind.Load() == lockUnknown {
-		// The hold of an RLock has an owner; that of a Lock which was acquired
-		// here has none.
-		info, err := k.Holder(ctx)
-		if err != nil {
-			return err
-		}
-		if info == nil || info.Token != h.Token() {
-			return wire.Errorf(wire.CodeLockLost, "hold %d of %s is over", h.Token(), k)
-		}
-		kind := int32(lockPlain)
-		if info.Owned {
-			kind = lockReentrant
-		}
-		k.kind.Store(kind)
+	plain, err := k.plain(ctx)
+	if err != nil {
+		return err
 	}
-	if k.kind.Load() == lockPlain {
+	if plain {
 		return exec1(ctx, k.object, &conditionRelease, h.Token())
 	}
 	return exec2(ctx, k.object, &conditionRelease, h.owner.id, h.Token())
+}
+
+// plain reports whether the condition's lock is a Lock, which takes no owner
+// when it is released. The lock must be held: the hold of an RLock has an owner,
+// and that of a Lock which was acquired here has none.
+func (k *Condition) plain(ctx context.Context) (bool, error) {
+	if k.kind == nil { // the zero Condition
+		_, err := k.Holder(ctx)
+		return false, err
+	}
+	if k.kind.Load() == lockUnknown {
+		info, err := k.Holder(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case info == nil:
+			return false, wire.Errorf(wire.CodeNotHeld, "%s is not held", k)
+		case info.Owned:
+			k.kind.Store(lockReentrant)
+		default:
+			k.kind.Store(lockPlain)
+		}
+	}
+	return k.kind.Load() == lockPlain, nil
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and
@@ -215,7 +227,11 @@ func (k *Condition) NotifyAll(ctx context.Context, h *Hold) error {
 // Release releases the lock once for the owner of an RLock, or a Lock whoever
 // has it.
 func (k *Condition) Release(ctx context.Context, owner Owner) error {
-	if k.kind.Load() == lockPlain || owner.id == 0 {
+	plain, err := k.plain(ctx)
+	switch {
+	case err != nil:
+		return err
+	case plain:
 		return exec0(ctx, k.object, &conditionRelease)
 	}
 	return exec1(ctx, k.object, &conditionRelease, owner.id)

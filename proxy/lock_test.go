@@ -273,7 +273,11 @@ func TestCondition(t *testing.T) {
 			must(t, h.Release(ctx))
 			want[bool](t, "Locked")(k.Locked(ctx))(false)
 
-			h, err = k.Acquire(ctx, waiter)
+			_, err = k.Acquire(ctx, waiter)
+			must(t, err)
+			must(t, k.Release(ctx, waiter))
+			wantErr(t, "Release", k.Release(ctx, waiter), proxy.ErrNotHeld)
+			h, err = k.TryAcquire(ctx, waiter)
 			must(t, err)
 			short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
 			defer cancel()

@@ -25,6 +25,17 @@ type Proxy interface {
 	Reference() Ref
 }
 
+// refOf returns the Ref of p, and of nothing the zero Ref, whose calls fail.
+func refOf(p Proxy) Ref {
+	if p == nil {
+		return Ref{}
+	}
+	if r, ok := p.(*Ref); ok && r == nil {
+		return Ref{}
+	}
+	return p.Reference()
+}
+
 // object is what all typed proxies have in common.
 type object struct{ r Ref }
 
@@ -93,7 +104,7 @@ type typed[D any] interface {
 //	jobs, err := proxy.As[proxy.Queue[Job]](ref)
 func As[D any, P typed[D]](p Proxy) (*D, error) {
 	d := new(D)
-	if err := P(d).from(p.Reference()); err != nil {
+	if err := P(d).from(refOf(p)); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -208,7 +219,7 @@ func (w wait) apply(c *client.Call) {
 // R = struct{} takes any result, R = any the natural Go type of the value, with
 // *Ref for a reference.
 func Call[R any](ctx context.Context, p Proxy, method string, args ...any) (R, error) {
-	c := object{p.Reference()}.begin(ctx, &byName, len(args))
+	c := object{refOf(p)}.begin(ctx, &byName, len(args))
 	c.ByName(method)
 	c.Args(args)
 	return client.Invoke[R](ctx, c)
@@ -219,7 +230,7 @@ var byName = client.Method{}
 // CallTimeout is Call with a bound on how long the call may wait in the server.
 // What happens then is the method's own affair: most fail with ErrTimeout.
 func CallTimeout[R any](ctx context.Context, p Proxy, timeout time.Duration, method string, args ...any) (R, error) {
-	c := object{p.Reference()}.begin(ctx, &byName, len(args))
+	c := object{refOf(p)}.begin(ctx, &byName, len(args))
 	c.ByName(method)
 	c.Timeout(timeout)
 	c.Args(args)
@@ -229,7 +240,7 @@ func CallTimeout[R any](ctx context.Context, p Proxy, timeout time.Duration, met
 // ValueOf returns a copy of the object's value: of a dict a map, of a list or a
 // queue a slice, of a Namespace a struct or a map.
 func ValueOf[T any](ctx context.Context, p Proxy) (T, error) {
-	return client.Invoke[T](ctx, client.NewCall(p.Reference(), &client.ObjectValue, 0))
+	return client.Invoke[T](ctx, client.NewCall(refOf(p), &client.ObjectValue, 0))
 }
 
 // decodable is what UnmarshalWire of every typed proxy makes it.
