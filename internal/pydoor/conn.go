@@ -303,24 +303,21 @@ func (c *conn) await(call Call) error {
 		_ = err // if the client is gone, the write will tell
 		return nil
 	case err := <-gone:
-		c.net.SetReadDeadline(time.Time{})
-		if err == nil {
-			// It has sent more than a request; what it does next shows when
-			// this call is done.
-			<-call.Ready()
-		}
 		return err
 	}
 }
 
+var errAhead = errors.New("pydoor: the client sends requests without waiting for replies")
+
 // watch waits until the client closes the connection, and returns an error
-// then. It returns nil when its deadline is set to the past, or when so much
-// has come that the buffer is full.
+// then. It returns nil when its deadline is set to the past. A client that
+// sends requests without waiting for replies, which none of Python's does, is
+// cut off when the buffer is full: its end could not be seen any more.
 func (c *conn) watch() error {
 	for {
 		n := c.in.Buffered() + 1
 		if n > c.in.Size() {
-			return nil
+			return errAhead
 		}
 		if _, err := c.in.Peek(n); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -113,7 +113,7 @@ func TestBillionLaughs(t *testing.T) {
 	}
 }
 
-// What is deeper than the engine's values nest stays a pickle from there on.
+// What is deeper than the engine's values nest stays a pickle.
 func TestDeepValue(t *testing.T) {
 	w := newWorld(t, Options{})
 	c := w.thread("write")
@@ -139,6 +139,25 @@ func TestHugeReply(t *testing.T) {
 		t.Errorf("a reply above the limit: %s %s", kind, show(v))
 	}
 	c.want("4", l, "__len__")
+}
+
+// A client that sends ahead while a call waits is cut off, and its call leaves.
+func TestSendingAhead(t *testing.T) {
+	w := newWorld(t, Options{})
+	c := w.thread("write")
+	q := w.create("write", "Queue")
+	if err := c.write(q, "get", nil); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if err := c.write(q, "qsize", nil); err != nil {
+			break
+		}
+	}
+	c.close()
+	if n := w.stats().Parked; n != 0 {
+		t.Errorf("%d calls wait for a client that was cut off", n)
+	}
 }
 
 func TestStrangers(t *testing.T) {

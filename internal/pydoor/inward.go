@@ -15,8 +15,9 @@ const language = "python"
 
 // inward turns the values of one request into wire values, which are appended
 // to b. A pickle is a graph and a wire value a tree: what is shared becomes
-// several copies. What has no counterpart (an instance of a class, a function, a
-// value in a cycle) stays a pickle of its own: an opaque value.
+// several copies. What has no counterpart (an instance of a class, a function)
+// stays a pickle of its own: an opaque value. So does, as a whole, a value that
+// contains itself or is too deep or too large as a tree.
 type inward struct {
 	session *session
 	depth   int // how deep containers may nest
@@ -27,15 +28,16 @@ type inward struct {
 // errGrows says that a value passes the limit when it is written as a tree.
 var errGrows = errors.New("it shares so much that it is many times larger when it is written out")
 
-// errCycle says that a value contains itself.
-var errCycle = errors.New("it contains itself")
+// errDeep says that a value nests deeper than wire values do, or contains
+// itself.
+var errDeep = errors.New("it nests too deep")
 
 // value appends one value. What cannot be written as a tree becomes opaque as a
 // whole.
 func (w *inward) value(n pickle.Node) error {
 	at := len(w.b)
 	err := w.tree(n, 1)
-	if errors.Is(err, errGrows) || errors.Is(err, errCycle) {
+	if errors.Is(err, errGrows) || errors.Is(err, errDeep) {
 		w.b = w.b[:at]
 		err = w.opaque(n, w.limit)
 	}
@@ -72,10 +74,7 @@ func (w *inward) tree(n pickle.Node, depth int) error {
 		w.b = append(wire.AppendExtHeader(w.b, wire.ExtByteArray, len(n.B)), n.B...)
 	case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet:
 		if depth >= w.depth {
-			if pickle.Cyclic(n) {
-				return errCycle
-			}
-			return w.opaque(n, w.limit-len(w.b))
+			return errDeep
 		}
 		return w.container(n, depth+1)
 	case *pickle.Object:
