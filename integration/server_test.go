@@ -82,12 +82,12 @@ func serverMethods(e *env) {
 	b := must1[*proxy.List[any]](e)(proxy.NewList[any](ctx, e.m))
 	e.must(a.Append(ctx, b))
 	e.must(b.Append(ctx, a))
-	cycle := []uint64{a.Reference().ID(), b.Reference().ID()}
+	ida, idb := a.Reference().ID(), b.Reference().ID()
 	a.Release()
 	b.Release()
 	e.until("the cycle is collected", func() bool {
 		must1[int](e)(e.m.Collect(ctx))
-		return !slices.ContainsFunc(e.objects(), func(o proxy.ObjectInfo) bool { return slices.Contains(cycle, o.ID) })
+		return !e.alive(ida) && !e.alive(idb)
 	})
 }
 
@@ -101,6 +101,12 @@ func (e *env) objects() (all []proxy.ObjectInfo) {
 			return all
 		}
 	}
+}
+
+// alive reports whether there is an object of that id.
+func (e *env) alive(id uint64) bool {
+	e.Helper()
+	return slices.ContainsFunc(e.objects(), func(o proxy.ObjectInfo) bool { return o.ID == id })
 }
 
 // TestShutdownByClient ends a server through a client, in good order.
