@@ -32,6 +32,7 @@ type conn struct {
 	ranges  []wire.Range
 	closed  bool      // CLOSE came
 	mux     *link.Mux // nil until its first bytes
+	traces  []trace   // calls to be logged once the lock is given up
 	heard   time.Time // when the last frames were applied
 	renewed time.Time // when the read deadline was last moved
 }
@@ -153,6 +154,7 @@ func (c *conn) read() error {
 		k.settle(&c.fx)
 		k.mu.Unlock()
 		k.deliver(&c.fx)
+		c.logTraces()
 		if err != nil {
 			return err
 		}
@@ -274,5 +276,23 @@ func (c *conn) handle(kind byte, body []byte, now int64) error {
 	default:
 		return wire.Errorf(wire.CodeProtocol, "unknown message kind %d", kind)
 	}
+	if c.server.tracing && cmd.Op == engine.OpCall {
+		typeid, method := k.engine.Label(cmd)
+		c.traces = append(c.traces, trace{cmd.Serial, cmd.Object, typeid, method})
+	}
 	return k.do(cmd, &c.fx)
+}
+
+// trace is what the log says of a call.
+type trace struct {
+	serial, object uint64
+	typeid, method string
+}
+
+// logTraces logs the calls of a batch, at debug level.
+func (c *conn) logTraces() {
+	for _, t := range c.traces {
+		c.server.log.Debug("call", "session", c.session.id, "serial", t.serial, "object", t.object, "typeid", t.typeid, "method", t.method)
+	}
+	c.traces = c.traces[:0]
 }

@@ -1,8 +1,10 @@
 package managers
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -410,4 +412,24 @@ func (s *Server) stats() engine.Stats {
 	s.core.mu.Lock()
 	defer s.core.mu.Unlock()
 	return s.core.engine.Stats()
+}
+
+// TestCallsAreTraced checks that calls are logged at debug level, and that
+// nothing is at info level.
+func TestCallsAreTraced(t *testing.T) {
+	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			s := newTestServer(t, func(c *Config) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+			})
+			c := open(t, s)
+			e := c.must(0, "create", "Event").(wire.Ref)
+			c.must(e.ID, "set")
+			synctest.Wait()
+			if got := strings.Contains(log.String(), "typeid=Event method=set"); got != want {
+				t.Errorf("at %v the log says of a call: %v\n%s", level, got, log.String())
+			}
+		})
+	}
 }

@@ -3,7 +3,6 @@ package managers
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -272,11 +271,4 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
 		}
 	}()
-}
-
-// trace logs a call at debug level.
-func (s *Server) trace(session, serial uint64, err error) {
-	if s.log.Enabled(s.context, slog.LevelDebug) {
-		s.log.Debug("call", "session", session, "serial", serial, "err", err)
-	}
 }

@@ -219,3 +219,17 @@ func appendSession(b []byte, s *Session) []byte {
 	b = wire.AppendStr(b, "connected")
 	return wire.AppendBool(b, s.connected)
 }
+
+// Label names what a call asks for, for a log: the typeid and the method.
+func (e *Engine) Label(c *Command) (typeid, method string) {
+	o := &e.root
+	if c.Object != 0 {
+		if o = e.objects[c.Object]; o == nil {
+			return "", string(c.Name)
+		}
+	}
+	if m := o.Type.method(c.Method, c.Name); m != nil {
+		return o.Type.Name, m.Name
+	}
+	return o.Type.Name, string(c.Name)
+}
