@@ -195,8 +195,8 @@ func parseObject(dec *json.Decoder, depth int) (any, error) {
 var marks = map[string]func(any) (any, error){
 	"$bytes":     readBytes,
 	"$bytearray": func(x any) (any, error) { b, err := readBytes(x); return proxy.ByteArray(b.([]byte)), err },
-	"$set":       func(x any) (any, error) { l, err := readList(x); return proxy.SetValue(l), err },
-	"$frozenset": func(x any) (any, error) { l, err := readList(x); return proxy.FrozenSet(l), err },
+	"$set":       func(x any) (any, error) { l, err := readMembers(x); return proxy.SetValue(l), err },
+	"$frozenset": func(x any) (any, error) { l, err := readMembers(x); return proxy.FrozenSet(l), err },
 	"$tuple":     func(x any) (any, error) { l, err := readList(x); return proxy.Tuple(l), err },
 	"$time":      readTime,
 	"$ref":       readToken,
@@ -224,6 +224,27 @@ func readList(x any) ([]any, error) {
 		return nil, errors.New("want an array")
 	}
 	return l, nil
+}
+
+func readMembers(x any) ([]any, error) {
+	l, err := readList(x)
+	for i := range l {
+		l[i] = asKey(l[i])
+	}
+	return l, err
+}
+
+// asKey makes tuples of arrays: among keys and members of sets they can be
+// nothing else.
+func asKey(x any) any {
+	l, ok := x.([]any)
+	if !ok {
+		return x
+	}
+	for i := range l {
+		l[i] = asKey(l[i])
+	}
+	return proxy.Tuple(l)
 }
 
 func readTime(x any) (any, error) {
@@ -260,11 +281,7 @@ func readDict(x any) (any, error) {
 		if !ok || len(kv) != 2 {
 			return nil, errors.New("want an array of arrays of two, key and value")
 		}
-		key := kv[0]
-		if k, ok := key.([]any); ok {
-			key = proxy.Tuple(k) // a list is no key
-		}
-		pairs = append(pairs, proxy.Pair{Key: key, Value: kv[1]})
+		pairs = append(pairs, proxy.Pair{Key: asKey(kv[0]), Value: kv[1]})
 	}
 	return pairs, nil
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/goccy/go-yaml"
 )
 
 // The formats of the output.
@@ -277,7 +275,7 @@ func (a *app) indented(text []byte) error {
 
 // yaml prints a JSON text as YAML.
 func (a *app) yaml(text []byte) error {
-	y, err := yaml.JSONToYAML(text)
+	y, err := yamlOf(text)
 	if err != nil {
 		return err
 	}
