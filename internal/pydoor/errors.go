@@ -95,6 +95,12 @@ func raised(err error) reply {
 				e.call("builtins", "KeyError", func() { e.value(we.Detail) })
 			}}
 		}
+		// The message is the repr of what the exception carries.
+		text := we.Message
+		if n := len(text); n >= 2 && text[0] == '\'' && text[n-1] == '\'' && !strings.ContainsAny(text[1:n-1], `'\`) {
+			text = text[1 : n-1]
+		}
+		return reply{kind: kindError, node: pickle.NewException("builtins", "KeyError", pickle.NewStr(text))}
 	case wire.CodeShutDown:
 		return reply{kind: kindError, node: shutDownError()}
 	case wire.CodeEmpty, wire.CodeFull, wire.CodeStop:

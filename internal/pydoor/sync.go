@@ -178,10 +178,8 @@ func (k *invocation) releaseHolder() reply {
 	}
 	h := holderOf(v)
 	switch {
-	case h == nil && k.ref.TypeID == "Lock":
-		return raised(runtimeError("release unlocked lock"))
 	case h == nil:
-		return raised(runtimeError("cannot release un-acquired lock"))
+		return k.done(k.call("release")) // it knows what to say
 	case !k.conn.door.owns(h.session):
 		return raised(runtimeError("cannot release a lock that another program holds: session %d, %s", h.session, h.program))
 	case h.strict && (h.session != k.conn.session.ID() || h.owner != k.conn.id):
