@@ -30,7 +30,7 @@ func (s *Session) beatEvery() time.Duration {
 
 // onBeat sends what waits, renews the lease every third of it, and finds a peer
 // that is gone: one that says nothing for a third of a lease while a renewal
-// waits for its answer.
+// waits for its answer, or does not answer it by two thirds of the lease.
 func (s *Session) onBeat() {
 	s.mu.Lock()
 	if s.finished {
@@ -54,6 +54,12 @@ func (s *Session) onBeat() {
 			waits = true
 		}
 	}
+	if waits && now.Sub(s.renewed) >= s.lease/3*2 {
+		// Whatever is heard: another third of waiting would be the lease's end.
+		s.mu.Unlock()
+		s.giveUp(c)
+		return
+	}
 	if last.IsZero() {
 		last = s.renewed
 	}
@@ -64,8 +70,7 @@ func (s *Session) onBeat() {
 	}
 	if waits && !s.heard.Swap(false) {
 		s.mu.Unlock()
-		s.log.Warn("server does not answer", "session", s.id, "server", s.config.Address, "for", s.lease/3)
-		c.close()
+		s.giveUp(c)
 		return
 	}
 	s.heard.Store(false)
@@ -73,6 +78,12 @@ func (s *Session) onBeat() {
 	s.mu.Unlock()
 	c.out.Flush()
 	s.flushSoon()
+}
+
+// giveUp closes a connection whose peer does not answer.
+func (s *Session) giveUp(c *conn) {
+	s.log.Warn("server does not answer", "session", s.id, "server", s.config.Address, "for", s.lease/3)
+	c.close()
 }
 
 // pingLocked appends a PING and returns its token.

@@ -3,6 +3,7 @@ package client
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -24,5 +25,34 @@ func TestReplacedConnection(t *testing.T) {
 			t.Errorf("Err() = %v, want nil", err)
 		}
 		c.out.Close()
+	})
+}
+
+// TestUnansweredRenewal checks that a connection on which renewals get no answer
+// is given up while there is time to resume, also if something is heard on it.
+func TestUnansweredRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := open(t, p, Config{})
+		defer end(s)
+		opened := time.Now()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			for { // it talks and does not listen
+				select {
+				case <-stop:
+					return
+				case <-time.After(testLease / 30):
+					c.send(wire.AppendEvent(nil, &wire.Event{Event: 200}))
+				}
+			}
+		}()
+		next := <-p.conns
+		next.expect(wire.KindResume)
+		if after := time.Since(opened); after > testLease*3/4 {
+			t.Errorf("given up after %v of a lease of %v", after, testLease)
+		}
+		next.out.Close()
 	})
 }
