@@ -1,0 +1,106 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/managers"
+)
+
+var (
+	seeds = flag.Int("faults.seeds", 200, "how many seeds are run in memory")
+	stack = flag.Int("faults.stack", 20, "how many seeds are run over TCP and TLS")
+	first = flag.Uint64("faults.seed", 1, "the first seed; with -faults.seeds 1 the only one")
+)
+
+func testKey(t testing.TB) auth.Key {
+	k, err := auth.FromBytes([]byte("a key for tests only"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// serve starts a server on the address and returns where it listens.
+func serve(t testing.TB, addr string) string {
+	s := managers.NewServer(managers.Config{AuthKey: testKey(t)})
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := s.Listen(ctx, addr); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; !errors.Is(err, managers.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return s.Addrs()[0]
+}
+
+// TestBooksBalance runs mixed work of many sessions under faults in memory.
+func TestBooksBalance(t *testing.T) {
+	for i := range *seeds {
+		seed := *first + uint64(i)
+		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+				defer cancel()
+				trial := &Trial{
+					Seed: seed, Server: serve(t, "pipe"), AuthKey: testKey(t), Lease: 6 * time.Second,
+					Relay:     RelayConfig{Latency: 10 * time.Millisecond, Silent: 60},
+					Survivors: 5, Dying: 3, Ops: 30, Pause: 200 * time.Millisecond,
+				}
+				if testing.Verbose() && *seeds == 1 {
+					start := time.Now()
+					trial.Log = func(format string, args ...any) {
+						t.Logf("%v "+format, append([]any{time.Since(start)}, args...)...)
+					}
+				}
+				if err := trial.Run(ctx); err != nil {
+					t.Errorf("seed %d (repeat with -faults.seed %d -faults.seeds 1 -v):\n%v", seed, seed, err)
+				}
+			})
+		})
+		if !ok && t.Failed() {
+			break
+		}
+	}
+}
+
+// TestBooksBalanceOverTheStack runs the same over TCP and TLS, by the real
+// clock.
+func TestBooksBalanceOverTheStack(t *testing.T) {
+	for _, addr := range []string{"tcp://127.0.0.1:0", "tcp+plain://127.0.0.1:0"} {
+		t.Run(addr, func(t *testing.T) {
+			places := make(chan struct{}, 16)
+			var all sync.WaitGroup
+			for i := range (*stack + 1) / 2 {
+				seed := *first + uint64(i)
+				places <- struct{}{}
+				all.Go(func() {
+					defer func() { <-places }()
+					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+					defer cancel()
+					trial := &Trial{
+						Seed: seed, Server: serve(t, addr), AuthKey: testKey(t), Lease: 3 * time.Second,
+						Relay:     RelayConfig{Latency: time.Millisecond, Silent: 10, Mean: 4000},
+						Survivors: 5, Dying: 2, Ops: 60, Pause: 10 * time.Millisecond,
+					}
+					if err := trial.Run(ctx); err != nil {
+						t.Errorf("seed %d:\n%v", seed, err)
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
