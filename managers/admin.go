@@ -6,24 +6,23 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // serve runs a method of the server object that is not the engine's own.
-func (s *Server) serve(j *job) *engine.Command {
-	cmd := &engine.Command{Op: engine.OpComplete, Work: j.work.ID}
+func (s *Server) serve(j *job) done {
+	d := done{job: j}
 	switch j.work.Method.Name {
 	case "info":
-		cmd.Value = s.info()
+		d.value = s.info()
 	case "shutdown":
-		cmd.Value = wire.AppendNil(nil)
+		d.value = wire.AppendNil(nil)
 		// The reply first: Shutdown waits for this work.
 		s.RequestShutdown()
 	default:
-		cmd.Error = wire.Errorf(wire.CodeNotExposed, "server.%s is not exposed", j.work.Method.Name)
+		d.err = wire.Errorf(wire.CodeNotExposed, "server.%s is not exposed", j.work.Method.Name)
 	}
-	return cmd
+	return d
 }
 
 // info describes the server, as a dict.

@@ -64,15 +64,26 @@ func (k *core) do(c *engine.Command, fx *engine.Effects) error {
 	return k.engine.Apply(c, fx)
 }
 
+// effectsPool holds the memory of effects between batches.
+var effectsPool = sync.Pool{New: func() any { return new(engine.Effects) }}
+
+func takeEffects() *engine.Effects { return effectsPool.Get().(*engine.Effects) }
+
+func giveEffects(fx *engine.Effects) {
+	fx.Reset()
+	effectsPool.Put(fx)
+}
+
 // apply takes the lock for one command and carries out its effects.
 func (k *core) apply(c *engine.Command) error {
-	var fx engine.Effects
+	fx := takeEffects()
+	defer giveEffects(fx)
 	c.Now = k.now()
 	k.mu.Lock()
-	err := k.do(c, &fx)
-	k.settle(&fx)
+	err := k.do(c, fx)
+	k.settle(fx)
 	k.mu.Unlock()
-	k.deliver(&fx)
+	k.deliver(fx)
 	return err
 }
 

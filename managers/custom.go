@@ -104,12 +104,12 @@ func (k *custom) start(w engine.Work) {
 	case w.Run != nil:
 		go func() {
 			defer k.server.running.Done()
-			k.finish(done{j, &engine.Command{Op: engine.OpComplete, Work: w.ID, Result: w.Run()}})
+			k.finish(done{job: j, result: w.Run()})
 		}()
 	case w.Type == nil:
 		go func() {
 			defer k.server.running.Done()
-			k.finish(done{j, k.server.serve(j)})
+			k.finish(k.server.serve(j))
 		}()
 	case w.Construct || in.typ.parallel:
 		go func() {
@@ -130,8 +130,11 @@ func (k *custom) start(w engine.Work) {
 
 // done is a piece of work with its result.
 type done struct {
-	job *job
-	cmd *engine.Command
+	job     *job
+	value   []byte
+	newType string
+	err     *wire.Error
+	result  any
 }
 
 // The results of quick calls go back together: at most so many, and not later
@@ -204,12 +207,12 @@ func (k *custom) finishBatch(in *instance) {
 
 // run makes one call of user code and returns its result.
 func (k *custom) run(in *instance, j *job) done {
-	cmd := &engine.Command{Op: engine.OpComplete, Work: j.work.ID}
-	value, err := k.invoke(in, j, cmd)
+	d := done{job: j}
+	value, err := k.invoke(in, j, &d)
 	if err != nil {
-		cmd.Error = err
-	} else if value != nil {
-		cmd.Value = value
+		d.err = err
+	} else if d.newType == "" && d.value == nil {
+		d.value = value
 	}
 	if j.work.Construct {
 		in.mu.Lock()
@@ -221,22 +224,24 @@ func (k *custom) run(in *instance, j *job) done {
 			k.mu.Unlock()
 		}
 	}
-	return done{j, cmd}
+	return d
 }
 
 // finish brings results back into the engine.
 func (k *custom) finish(all ...done) {
-	var fx engine.Effects
 	core := k.server.core
-	now := core.now()
+	fx := takeEffects()
+	cmd := engine.Command{Op: engine.OpComplete, Now: core.now()}
 	core.mu.Lock()
-	for _, d := range all {
-		d.cmd.Now = now
-		_ = core.do(d.cmd, &fx) // its caller may be gone: nobody to tell
+	for i := range all {
+		d := &all[i]
+		cmd.Work, cmd.Value, cmd.NewType, cmd.Error, cmd.Result = d.job.work.ID, d.value, d.newType, d.err, d.result
+		_ = core.do(&cmd, fx) // its caller may be gone: nobody to tell
 	}
-	core.settle(&fx)
+	core.settle(fx)
 	core.mu.Unlock()
-	core.deliver(&fx)
+	core.deliver(fx)
+	giveEffects(fx)
 	k.mu.Lock()
 	for _, d := range all {
 		if d.job.cancel != nil {
@@ -267,7 +272,7 @@ func (in *instance) function(w *engine.Work) *function {
 
 // invoke calls user code. A panic becomes an error for the caller and a stack
 // in the log.
-func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte, failure *wire.Error) {
+func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *wire.Error) {
 	name := j.work.Type.Name
 	if j.work.Method != nil && !j.work.Construct {
 		name += "." + j.work.Method.Name
@@ -321,7 +326,7 @@ func (k *custom) invoke(in *instance, j *job, cmd *engine.Command) (value []byte
 		return nil, k.constructed(in, results[0])
 	}
 	if typeid, ok := in.typ.toTypeid[j.work.Method.Name]; ok {
-		return nil, k.newObject(name, j, cmd, typeid, results)
+		return nil, k.newObject(name, j, d, typeid, results)
 	}
 	return k.encode(name, results)
 }
@@ -389,7 +394,7 @@ func (k *custom) marshal(name string, v reflect.Value) ([]byte, *wire.Error) {
 }
 
 // newObject prepares the result of a method to become a shared object.
-func (k *custom) newObject(name string, j *job, cmd *engine.Command, typeid string, results []reflect.Value) *wire.Error {
+func (k *custom) newObject(name string, j *job, d *done, typeid string, results []reflect.Value) *wire.Error {
 	if len(results) != 1 {
 		return wire.Errorf(wire.CodeType, "%s returns %d values; to become a %s it must return one", name, len(results), typeid)
 	}
@@ -398,19 +403,19 @@ func (k *custom) newObject(name string, j *job, cmd *engine.Command, typeid stri
 		v = v.Elem()
 	}
 	if !v.IsValid() || isNil(v) {
-		cmd.Value = wire.AppendNil(nil) // None stays None
+		d.value = wire.AppendNil(nil) // None stays None
 		return nil
 	}
 	k.mu.Lock()
 	g := k.types[typeid]
 	k.mu.Unlock()
-	cmd.NewType = typeid
+	d.newType = typeid
 	if g == nil {
 		arg, err := k.marshal(name, v)
 		if err != nil {
 			return err
 		}
-		cmd.Value = append(wire.AppendArrayHeader(nil, 1), arg...)
+		d.value = append(wire.AppendArrayHeader(nil, 1), arg...)
 		return nil
 	}
 	if typeid == iteratorType {
