@@ -38,14 +38,15 @@ func TestRandomFrames(t *testing.T) {
 	s.key = goodKey
 	m := s.client(proxy.Config{KeyName: "good"})
 	g := beside(t, m)
-	var sent atomic.Int64
+	var sent, answered atomic.Int64
 	round := func(n int, from uint64) {
 		var wg sync.WaitGroup
 		for w := range uint64(4) {
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(from, w))
 				for mine := 0; mine < n/4; {
-					k := s.spray(r, badKey)
+					k, replies := s.spray(r, badKey)
+					answered.Add(int64(replies))
 					mine += k
 					sent.Add(int64(k))
 				}
@@ -71,21 +72,25 @@ func TestRandomFrames(t *testing.T) {
 	if grown := heap() - memory; grown > 16<<20 {
 		t.Errorf("%d frames made the heap grow by %d bytes", sent.Load(), grown)
 	}
-	t.Logf("%d frames", sent.Load())
+	// Most frames must have been looked at: a bad one ends its connection.
+	if n := sent.Load(); answered.Load() < n/3 {
+		t.Errorf("%d frames brought %d answers", n, answered.Load())
+	}
+	t.Logf("%d frames, %d answers", sent.Load(), answered.Load())
 }
 
 // spray opens a session and sends frames until the server has had enough. It
-// returns how many.
-func (s *server) spray(r *rand.Rand, key auth.Key) int {
+// returns how many, and how many messages came back.
+func (s *server) spray(r *rand.Rand, key auth.Key) (n, replies int) {
 	p, err := s.tryPeer(auth.ClientConfig{KeyName: "bad", Credential: key})
 	if err != nil {
 		s.Errorf("the hostile client was not let in: %v", err)
-		return 1 << 30
+		return 1 << 30, 0
 	}
 	defer p.nc.Close()
 	if _, err := p.open(time.Second); err != nil {
 		s.Errorf("the hostile client got no session: %v", err)
-		return 1 << 30
+		return 1 << 30, 0
 	}
 	gone := make(chan struct{})
 	go func() {
@@ -94,10 +99,10 @@ func (s *server) spray(r *rand.Rand, key auth.Key) int {
 			if _, _, err := p.next(); err != nil {
 				return
 			}
+			replies++
 		}
 	}()
 	f := fuzzer{r: r}
-	n := 0
 	for range 1 + r.IntN(8) {
 		var batch []byte
 		k := 1 + r.IntN(64)
@@ -110,13 +115,13 @@ func (s *server) spray(r *rand.Rand, key auth.Key) int {
 		}
 	}
 	// A length that lies would make the server wait for the rest.
-	if !f.lied && r.IntN(2) == 0 {
+	if !f.lied && r.IntN(8) != 0 {
 		p.send(wire.AppendClose(nil))
 	} else {
 		p.nc.Close()
 	}
 	soon(s, "the end of a hostile connection", gone)
-	return n
+	return n, replies
 }
 
 // fuzzer makes frames.
@@ -250,6 +255,7 @@ func (f *fuzzer) right(b []byte) []byte {
 		return wire.AppendPing(b, wire.KindPing, f.number())
 	case 3:
 		last := f.serial + 1
+		f.serial += 12 // an acknowledged serial is no good for a call
 		return wire.AppendAck(b, &wire.Ack{Ranges: []wire.Range{{From: last + 2, To: last + 5}, {From: last + 9, To: last + 9}}})
 	}
 	return f.call(b)
@@ -257,7 +263,7 @@ func (f *fuzzer) right(b []byte) []byte {
 
 // frame appends one frame, good or bad.
 func (f *fuzzer) frame(b []byte) []byte {
-	switch n := f.r.IntN(200); {
+	switch n := f.r.IntN(2000); {
 	case n < 2: // anything at all
 		return link.AppendFrame(b, byte(f.r.IntN(20)), f.bytes(64))
 	case n < 3:
@@ -268,7 +274,7 @@ func (f *fuzzer) frame(b []byte) []byte {
 		f.lied = true
 		b = binary.BigEndian.AppendUint32(b, uint32(f.number()))
 		return append(b, f.bytes(40)...)
-	case n < 12: // a message with some bytes changed
+	case n < 25: // a message with some bytes changed
 		at := len(b)
 		b = f.right(b)
 		for range 1 + f.r.IntN(3) {
