@@ -42,7 +42,7 @@ const defaultTimeout = 5 * time.Second
 func (f *flags) register(set *pflag.FlagSet) {
 	set.SortFlags = false
 	set.StringVarP(&f.output, "output", "o", "", "`format`: "+strings.Join(formats, ", ")+" (default: table on a terminal, raw elsewhere)")
-	set.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait for the server, an item, or a lock; 0: without end")
+	set.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait for an item, a lock, or the server (for that at least 2s); 0: without end")
 	set.StringVar(&f.context, "context", "", "`name` of the context to use (default: the current one)")
 	set.StringVar(&f.address, "address", "", "server's `address`: tcp://host:port, tcp+plain://host:port or unix:///path")
 	set.StringVar(&f.keyFile, "authkey-file", "", "`file` that holds the authkey")
@@ -130,16 +130,31 @@ func (a *app) onServer(v verb) func(*cobra.Command, []string) error {
 	}
 }
 
-// within bounds a context by --timeout.
-func (a *app) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// answerTime is what a server needs to answer at the very least: a --timeout
+// that is shorter is for waiting in it, and it has this long to say that it is
+// over.
+const answerTime = 2 * time.Second
+
+// answers returns how long to wait for an answer; 0 is without end.
+func (a *app) answers() time.Duration {
 	if a.flags.timeout == 0 {
-		return context.WithCancel(ctx)
+		return 0
 	}
-	return context.WithTimeout(ctx, a.flags.timeout)
+	return max(a.flags.timeout, answerTime)
 }
 
-// answerTime is how long the server has to say that --timeout has passed in it.
-const answerTime = 2 * time.Second
+// within bounds a context by the time for an answer.
+func (a *app) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return withTimeout(ctx, a.answers())
+}
+
+// withTimeout is context.WithTimeout to which 0 is without end.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
 
 // patience returns the context of a call that waits in the server for up to
 // --timeout, and that timeout; bounded is false if it waits without end.

@@ -32,8 +32,7 @@ func (a *app) complete(ask func(ctx context.Context, m *proxy.Manager, args []st
 		if fromEnvironment(cmd.Flags()) != nil {
 			return nil, none
 		}
-		a.flags.timeout = completionTime
-		ctx, cancel := a.within(cmd.Context())
+		ctx, cancel := withTimeout(cmd.Context(), completionTime)
 		defer cancel()
 		m, err := a.connect(ctx, proxy.Config{})
 		if err != nil {

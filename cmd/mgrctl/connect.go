@@ -33,7 +33,7 @@ func (a *app) connect(ctx context.Context, config proxy.Config) (*proxy.Manager,
 // dial opens a session with the server.
 func (a *app) dial(ctx context.Context, t *target, config proxy.Config) (*proxy.Manager, error) {
 	config.AuthKey, config.KeyName = t.credential, t.keyName
-	config.DialTimeout = a.flags.timeout
+	config.DialTimeout = a.answers()
 	config.Program = "mgrctl"
 	bounded, cancel := a.within(ctx)
 	defer cancel()

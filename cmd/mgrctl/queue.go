@@ -162,7 +162,7 @@ func (a *app) itemLine(v value) error {
 
 // receive gets one item, writes it out, and only then confirms its receipt.
 func (a *app) receive(ctx context.Context, q receiver, name string, write func(value) error) error {
-	bounded, cancel := a.within(ctx)
+	bounded, cancel := withTimeout(ctx, a.flags.timeout)
 	defer cancel()
 	d, err := q.Receive(bounded)
 	if errors.Is(err, context.DeadlineExceeded) {
