@@ -433,3 +433,35 @@ func TestCallsAreTraced(t *testing.T) {
 		})
 	}
 }
+
+// TestLostHoldIsToldAfterResume checks that a session whose lock was taken away
+// while it had no connection hears of it when it is back.
+func TestLostHoldIsToldAfterResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t)
+		a := dial(t, s, someone)
+		a.send(wire.AppendOpen(nil, &wire.Open{Version: wire.Version}))
+		w := a.welcome()
+		lock := a.must(0, "open", "l", "Lock").(wire.Ref)
+		token := a.must(lock.ID, "acquire").(int64)
+		a.nc.Close()
+		synctest.Wait()
+		b := open(t, s)
+		b.must(0, "open", "l", "Lock")
+		b.must(lock.ID, "release")
+		who := someone
+		who.Binding = [32]byte{9}
+		c := dial(t, s, who)
+		c.send(wire.AppendResume(nil, &wire.Resume{
+			Version: wire.Version, Session: w.Session, Proof: auth.ResumeProof(someone.SessionKey, w.Session, who.Binding),
+		}))
+		c.welcome()
+		kind, body := c.next()
+		if kind != wire.KindEvent {
+			t.Fatalf("message %d in place of an event", kind)
+		}
+		if e, err := wire.ParseEvent(body); err != nil || e.Token != uint64(token) || e.Object != lock.ID {
+			t.Fatalf("event %+v, %v; want the loss of hold %d of %d", e, err, token, lock.ID)
+		}
+	})
+}

@@ -72,11 +72,30 @@ func (h *Hold) Unlink() {
 	h.sNext, h.sPrev, h.oNext, h.oPrev = nil, nil, nil, nil
 }
 
-// Lose ends a hold without its holder's doing, and tells the session.
+// maxLost bounds the lost holds that a session is told of again when it comes
+// back. One that has lost more learns of the others when it uses them.
+const maxLost = 256
+
+// Lose ends a hold without its holder's doing, and tells the session: now, and
+// again when it is resumed, since a connection that broke may not have carried
+// the first word.
 func (h *Hold) Lose() {
 	h.Unlink()
-	if s := h.Session; !s.over && s.Peer != nil {
-		e := h.Object.engine
-		e.fx.Lost = append(e.fx.Lost, Lost{Peer: s.Peer, Object: h.Object.ID, Token: h.Token})
+	s := h.Session
+	if s.over {
+		return
+	}
+	l := Lost{Object: h.Object.ID, Token: h.Token}
+	if len(s.lost) == maxLost {
+		s.lost = append(s.lost[:0], s.lost[1:]...)
+	}
+	s.lost = append(s.lost, l)
+	h.Object.engine.tellLost(s, l)
+}
+
+func (e *Engine) tellLost(s *Session, l Lost) {
+	if s.Peer != nil {
+		l.Peer = s.Peer
+		e.fx.Lost = append(e.fx.Lost, l)
 	}
 }

@@ -33,6 +33,7 @@ type Session struct {
 	marks     map[uint64]bool // cancels that came first; true: abandoned
 	holds     holdList
 	objects   int
+	lost      []Lost // holds that ended without its doing, the last maxLost
 	opened    int64
 }
 
@@ -60,6 +61,9 @@ func (e *Engine) openSession(info *SessionInfo) error {
 // resume gives the session's waiters their places back, and then serves them.
 func (e *Engine) resume(s *Session) {
 	s.Epoch++
+	for _, l := range s.lost {
+		e.tellLost(s, l)
+	}
 	if s.connected {
 		return
 	}

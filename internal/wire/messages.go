@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // Version is the protocol's version. A server and a client speak the highest
@@ -356,8 +357,9 @@ const maxText = 1024
 func ParseOpen(body []byte) (Open, error) {
 	f := fields{kind: "OPEN", b: body}
 	m := Open{Version: f.uint("version"), Lease: f.uint("lease")}
-	m.Program = string(f.bytes("program", maxText))
-	m.Host = string(f.bytes("host", maxText))
+	// What a client says of itself ends up in listings, which hold text.
+	m.Program = strings.ToValidUTF8(string(f.bytes("program", maxText)), "?")
+	m.Host = strings.ToValidUTF8(string(f.bytes("host", maxText)), "?")
 	m.PID = f.uint("pid")
 	return m, f.done()
 }
