@@ -459,7 +459,12 @@ func (s *Session) reply(r *wire.Reply, owned bool) error {
 	s.mu.Lock()
 	c := s.calls[r.Serial]
 	if c == nil {
+		twice := r.Serial <= s.repeated
 		s.mu.Unlock()
+		if twice {
+			// Its first reply crossed the repeated CALL.
+			return nil
+		}
 		return wire.Errorf(wire.CodeProtocol, "the server answered call %d, which is not under way", r.Serial)
 	}
 	switch c.state {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,5 +55,32 @@ func TestUnansweredRenewal(t *testing.T) {
 			t.Errorf("given up after %v of a lease of %v", after, testLease)
 		}
 		next.out.Close()
+	})
+}
+
+// TestReplyTwice checks that a call which is repeated after a break may be
+// answered twice: what it waited for came between RESUME and the repeated CALL.
+func TestReplyTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := open(t, p, Config{})
+		defer end(s)
+		r := goCall(context.Background(), testRef(s, 5, "dict"), &get, 1)
+		serial := c.expectCall().Serial
+		c.out.Close()
+		c = <-p.conns
+		c.welcome(wire.KindResume)
+		c.reply(serial, 3)
+		if m := c.expectCall(); m.Serial != serial {
+			t.Errorf("call %d was repeated, want %d", m.Serial, serial)
+		}
+		c.reply(serial, 3)
+		if got := <-r; got.err != nil {
+			t.Error(got.err)
+		}
+		synctest.Wait()
+		if err := s.Err(); err != nil {
+			t.Errorf("Err() = %v after two replies to one call", err)
+		}
 	})
 }

@@ -31,6 +31,9 @@ const (
 	// company at most.
 	DefaultAckDelay = 40 * time.Millisecond
 
+	// leastDial bounds how short an attempt to reconnect may be.
+	leastDial = time.Second
+
 	// The shortest and longest pause between attempts to reconnect.
 	minBackoff = 25 * time.Millisecond
 	maxBackoff = 2 * time.Second
@@ -107,6 +110,7 @@ type Session struct {
 	mu       sync.Mutex // guards what follows; see doc.go for the order of locks
 	conn     *conn      // nil while there is no connection
 	serial   uint64     // the last one given
+	repeated uint64     // serials up to here may have been sent again
 	calls    map[uint64]*Call
 	solo     int // calls in a row that were alone; see turn.go
 	acks     acks
@@ -133,15 +137,15 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	s.trace = s.log.Enabled(ctx, slog.LevelDebug)
 	s.refs.wake = s.flushSoon
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c, who, err := s.dial(ctx)
+	bounded, cancel := context.WithTimeout(ctx, config.DialTimeout)
+	defer cancel()
+	c, who, err := s.dial(bounded)
 	if err != nil {
 		s.cancel()
 		return nil, err
 	}
 	sent := time.Now()
 	host, _ := os.Hostname() // a name for listings; empty is allowed
-	bounded, cancel := context.WithTimeout(ctx, config.DialTimeout)
-	defer cancel()
 	w, err := c.greet(bounded, wire.AppendOpen(nil, &wire.Open{
 		Version: wire.Version, Lease: uint64(max(config.Lease, 0) / time.Millisecond),
 		Program: clip(config.Program), Host: clip(host), PID: uint64(os.Getpid()),
@@ -325,9 +329,10 @@ func (s *Session) reconnect() *conn {
 	}
 }
 
-// resume makes one attempt to take the session up again.
+// resume makes one attempt to take the session up again. It takes a fifth of the
+// lease at most, so that an attempt that gets stuck is not the last.
 func (s *Session) resume() (*conn, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.config.DialTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, min(s.config.DialTimeout, max(s.lease/5, leastDial)))
 	defer cancel()
 	c, who, err := s.dial(ctx)
 	if err != nil {
@@ -362,6 +367,7 @@ func (s *Session) resumed(c *conn, sent time.Time) bool {
 		return false
 	}
 	s.conn = c
+	s.repeated = s.serial
 	s.acks.restart()
 	s.renewLocked(sent)
 	s.heard.Store(true)
