@@ -157,6 +157,7 @@ func (e *Engine) giveRef(c *Call, o *Object) {
 // construct makes an object from the call's remaining arguments and replies
 // with a reference to it. With a name, the object is entered under it.
 func (e *Engine) construct(c *Call, t *Type, name string) {
+	c.Args.Restart()
 	o := e.newObject(t, c.Session)
 	if name != "" {
 		e.addName(name, o)

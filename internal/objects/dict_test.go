@@ -119,7 +119,7 @@ func TestDict(t *testing.T) {
 		c.want(s.want, c.ref(c.start(server, s.method, s.args...)), "value")
 	}
 	c.want("error type: 'int' object is not iterable", server, "create", "dict", 5)
-	c.want("error type: dict(): argument 3: got 3 arguments, want at most 2", server, "create", "dict", vdict{}, 5)
+	c.want("error type: dict(): argument 2: got 2 arguments, want at most 1", server, "create", "dict", vdict{}, 5)
 }
 
 func TestDictScan(t *testing.T) {

@@ -31,7 +31,7 @@ func TestNamespace(t *testing.T) {
 	})
 	c.want("'Namespace()'", c.create("Namespace"), "repr")
 	c.want("error type: Namespace(): argument 1: got int, want str", server, "create", "Namespace", vdict{5, 1})
-	c.want("error type: Namespace(): argument 2: got int, want dict", server, "create", "Namespace", 5)
+	c.want("error type: Namespace(): argument 1: got int, want dict", server, "create", "Namespace", 5)
 
 	before := w.objects()
 	e := c.create("Event")
@@ -173,8 +173,8 @@ func TestArray(t *testing.T) {
 		`error value: bad typecode "z" (must be b, B, u, w, h, H, i, I, l, L, q, Q, f or d)`: {"z", []any{}},
 		"error overflow: 1e+300 is too large for typecode 'f'":                               {"f", []any{1e300}, true},
 		"error type: array item must be unicode character":                                   {"u", []any{1}},
-		"error type: Array(): argument 5: got 5 arguments, want at most 4":                   {"u", []any{}, true, 1},
-		"error type: Array(): argument 3: got no argument, want a value":                     {"u"},
+		"error type: Array(): argument 4: got 4 arguments, want at most 3":                   {"u", []any{}, true, 1},
+		"error type: Array(): argument 2: got no argument, want a value":                     {"u"},
 		"error overflow: unsigned byte integer is less than minimum":                         {"B", []any{1, -1}},
 		"error type: 'NoneType' object is not iterable":                                      {"B", nil},
 	} {

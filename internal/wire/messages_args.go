@@ -11,3 +11,7 @@ func (r *Reader) Rest() []byte {
 	b := AppendArrayHeader(make([]byte, 0, 5+len(r.b)), r.n-r.next)
 	return append(b, r.b...)
 }
+
+// Restart makes the next argument the first: errors count from here, as for the
+// arguments of a constructor that follow its typeid.
+func (r *Reader) Restart() { r.n, r.next = r.n-r.next, 0 }
