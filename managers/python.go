@@ -23,7 +23,8 @@ type PythonConfig struct {
 	// with HMAC-MD5.
 	RefuseMD5 bool
 	// Advertise is the address that clients are told for nested proxies:
-	// "host:port", or the path of a unix socket. Empty: the address that the
+	// "host:port" for those that came over TCP, a path for those of a unix
+	// socket. Empty: the address that the
 	// client itself used. It must be set behind a NAT or a port forwarding.
 	Advertise string
 	// IdleReferences drops the references of Python clients to an object that

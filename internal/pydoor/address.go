@@ -8,18 +8,23 @@ import (
 )
 
 // addressFor returns the address that tokens for a client carry: the one that
-// is advertised, or the one that the client used.
+// is advertised, if it is of the client's kind, or the one that the client used.
 func (d *Door) addressFor(nc net.Conn) pickle.Node {
-	if a := d.config.Advertise; a != "" {
-		return parseAddress(a)
-	}
+	advertised := parseAddress(d.config.Advertise)
+	_, isPair := advertised.(*pickle.Tuple)
 	switch a := nc.LocalAddr().(type) {
 	case *net.TCPAddr:
+		if isPair {
+			return advertised
+		}
 		return pickle.NewTuple(pickle.NewStr(a.IP.String()), pickle.Int(a.Port))
 	case *net.UnixAddr:
+		if d.config.Advertise != "" && !isPair {
+			return advertised
+		}
 		return pickle.NewStr(a.Name)
 	default:
-		return pickle.NewStr(a.String())
+		return advertised
 	}
 }
 

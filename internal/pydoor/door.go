@@ -3,6 +3,8 @@ package pydoor
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,8 +70,9 @@ type Options struct {
 	// RefuseMD5 turns away clients before Python 3.12, which prove the key
 	// with HMAC-MD5.
 	RefuseMD5 bool
-	// Advertise is the address that tokens carry: "host:port" or a path. Empty:
-	// the address that the client used.
+	// Advertise is the address that tokens carry: "host:port" for clients that
+	// came over TCP, a path for those of a unix socket. Empty: the address that
+	// the client used.
 	Advertise string
 	// IdleReferences drops the references that Python programs hold to an
 	// object which none of them has used for so long. 0: never.
@@ -89,12 +92,13 @@ type Door struct {
 	log    *slog.Logger
 	large  chan struct{} // a place for each large message under way
 	holds  *holds
+	done   chan struct{} // closed by Close
 
 	lastConn atomic.Uint64
 	lastIter atomic.Uint64
 
-	mu       sync.Mutex // guards what follows
-	sessions map[string]*session
+	mu       sync.Mutex          // guards what follows
+	sessions map[string]*session // by rightsOf
 	conns    map[*conn]struct{}
 	custom   map[string]*family // of types registered in Go
 	closed   bool
@@ -106,7 +110,7 @@ const largeMessage = 1 << 20
 // New returns a Door.
 func New(config Config) *Door {
 	d := &Door{
-		config: config, log: config.Logger, large: make(chan struct{}, 4),
+		config: config, log: config.Logger, large: make(chan struct{}, 4), done: make(chan struct{}),
 		sessions: make(map[string]*session), conns: make(map[*conn]struct{}), custom: make(map[string]*family),
 	}
 	d.holds = newHolds(d)
@@ -131,7 +135,8 @@ func (d *Door) session(e auth.Entry) (*session, error) {
 	if d.closed {
 		return nil, wire.ErrShuttingDown
 	}
-	if s := d.sessions[e.Name]; s != nil {
+	rights := rightsOf(e)
+	if s := d.sessions[rights]; s != nil {
 		return s, nil
 	}
 	es, err := d.config.Open(e)
@@ -140,8 +145,14 @@ func (d *Door) session(e auth.Entry) (*session, error) {
 	}
 	s := &session{Session: es, door: d, entry: e}
 	s.refs.init(s)
-	d.sessions[e.Name] = s
+	d.sessions[rights] = s
 	return s, nil
+}
+
+// rightsOf tells sessions apart: a key that was given other rights gets another
+// session.
+func rightsOf(e auth.Entry) string {
+	return e.Name + "\x00" + e.Role.String() + "\x00" + strings.Join(e.Prefixes, "\x00")
 }
 
 // owns reports whether the engine session is one of the door's.
@@ -161,18 +172,16 @@ func (d *Door) owns(id uint64) bool {
 func (d *Door) DropKeys(names []string) {
 	d.mu.Lock()
 	var out []*session
-	for _, name := range names {
-		if s := d.sessions[name]; s != nil {
-			delete(d.sessions, name)
+	for rights, s := range d.sessions {
+		if slices.Contains(names, s.entry.Name) {
+			delete(d.sessions, rights)
 			out = append(out, s)
 		}
 	}
 	var conns []*conn
 	for c := range d.conns {
-		for _, s := range out {
-			if c.session == s {
-				conns = append(conns, c)
-			}
+		if slices.Contains(out, c.session) {
+			conns = append(conns, c)
 		}
 	}
 	d.mu.Unlock()
@@ -189,7 +198,12 @@ func (d *Door) DropKeys(names []string) {
 // newcomers from then on.
 func (d *Door) Close() {
 	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return
+	}
 	d.closed = true
+	close(d.done)
 	conns := make([]*conn, 0, len(d.conns))
 	for c := range d.conns {
 		conns = append(conns, c)
@@ -205,11 +219,4 @@ func (d *Door) Close() {
 		s.refs.stop()
 		s.Close()
 	}
-}
-
-// Conns returns the number of connections.
-func (d *Door) Conns() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.conns)
 }

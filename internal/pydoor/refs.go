@@ -359,18 +359,13 @@ func (d *Door) sweep() {
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for range tick.C {
-		d.mu.Lock()
-		if d.closed {
-			d.mu.Unlock()
+	for {
+		select {
+		case <-d.done:
 			return
+		case <-tick.C:
 		}
-		sessions := make([]*session, 0, len(d.sessions))
-		for _, s := range d.sessions {
-			sessions = append(sessions, s)
-		}
-		d.mu.Unlock()
-		for _, s := range sessions {
+		for _, s := range d.allSessions() {
 			s.refs.sweep(d.config.IdleReferences, d.config.DropDeadProcesses)
 		}
 	}

@@ -55,6 +55,7 @@ var conditionFamily = makeFamily(family{
 		"wait(timeout=None)", conditionWait,
 		"notify(n=1)", conditionNotify,
 		"notify_all()", conditionNotifyAll,
+		"locked()", "locked",
 	),
 	create:   construct("Condition", "lock=None"),
 	getvalue: unpicklable("_thread.RLock"),

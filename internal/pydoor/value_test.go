@@ -84,7 +84,7 @@ func TestGoValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := c.w.door.sessions["write"]
+		s := c.w.door.allSessions()[0]
 		if _, err := s.call(ref.ID, "set", b); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestGoValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.w.door.sessions["write"].call(ref.ID, "set", b); err != nil {
+		if _, err := c.w.door.allSessions()[0].call(ref.ID, "set", b); err != nil {
 			t.Fatal(err)
 		}
 		c.raises(kindUnserializable, "cannot pickle", d, "__getitem__", str("k"))
