@@ -459,10 +459,9 @@ func (s *Session) reply(r *wire.Reply, owned bool) error {
 	s.mu.Lock()
 	c := s.calls[r.Serial]
 	if c == nil {
-		twice := r.Serial <= s.repeated
+		late := r.Serial <= s.settled
 		s.mu.Unlock()
-		if twice {
-			// Its first reply crossed the repeated CALL.
+		if late {
 			return nil
 		}
 		return wire.Errorf(wire.CodeProtocol, "the server answered call %d, which is not under way", r.Serial)

@@ -74,6 +74,7 @@ func (s *Session) confirmLocked(token uint64) {
 	for serial, c := range s.calls {
 		if c.state == stateAbandoned && c.confirm != 0 && c.confirm <= token {
 			delete(s.calls, serial)
+			s.settled = max(s.settled, serial)
 			s.doneLocked(serial)
 			c.recycle()
 		}

@@ -84,3 +84,28 @@ func TestReplyTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestReplyAfterConfirmation checks that the reply to an abandoned call may come
+// after the PONG which says that the server knows: it was decided before, by
+// what another session did, and took longer to the outbox.
+func TestReplyAfterConfirmation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := open(t, newPeer(t), Config{})
+		defer end(s)
+		ctx, cancel := context.WithCancel(context.Background())
+		r := goCall(ctx, testRef(s, 5, "Queue"), &take)
+		m := c.expectCall()
+		cancel()
+		c.expectCancel(m.Serial, wire.CancelAsk)
+		c.expectCancel(m.Serial, wire.CancelAbandon)
+		if got := <-r; SafeToRetry(got.err) {
+			t.Errorf("got %v, want an unknown outcome", got.err)
+		}
+		c.pong(c.expect(wire.KindPing))
+		c.reply(m.Serial, "item")
+		synctest.Wait()
+		if err := s.Err(); err != nil {
+			t.Errorf("Err() = %v after a late reply to an abandoned call", err)
+		}
+	})
+}

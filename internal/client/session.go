@@ -107,10 +107,13 @@ type Session struct {
 	heard    atomic.Bool // something came since the last renewal was sent
 	flushing atomic.Bool // flush is armed
 
-	mu       sync.Mutex // guards what follows; see doc.go for the order of locks
-	conn     *conn      // nil while there is no connection
-	serial   uint64     // the last one given
-	repeated uint64     // serials up to here may have been sent again
+	mu     sync.Mutex // guards what follows; see doc.go for the order of locks
+	conn   *conn      // nil while there is no connection
+	serial uint64     // the last one given
+	// Replies up to this serial may come when their call is over: a second one,
+	// if the first crossed the repetition of the call after a break; or that to
+	// an abandoned call, which the PONG behind its CANCEL has overtaken.
+	settled  uint64
 	calls    map[uint64]*Call
 	solo     int // calls in a row that were alone; see turn.go
 	acks     acks
@@ -367,7 +370,7 @@ func (s *Session) resumed(c *conn, sent time.Time) bool {
 		return false
 	}
 	s.conn = c
-	s.repeated = s.serial
+	s.settled = s.serial
 	s.acks.restart()
 	s.renewLocked(sent)
 	s.heard.Store(true)
