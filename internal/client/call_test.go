@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -45,4 +46,23 @@ func TestRepliesInAnyOrder(t *testing.T) {
 			t.Errorf("first call: %v", r)
 		}
 	})
+}
+
+// TestLargeBytesAreTheCallers checks that large results do not share memory
+// with later ones.
+func TestLargeBytesAreTheCallers(t *testing.T) {
+	for _, n := range []int{maxKeptBuffer - 10, maxKeptBuffer, 60_000, 100_000} {
+		want := bytes.Repeat([]byte{7}, n)
+		b := wire.AppendBin(nil, want)
+		got, err := decode[[]byte](nil, b)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes came back as %d (%v)", n, len(got), err)
+		}
+		if shared := &got[0] == &b[len(b)-n]; shared != (len(b) > maxKeptBuffer) {
+			t.Errorf("%d bytes: shared with the reply: %v", n, shared)
+		}
+		if cap(got) != len(got) && len(b) > maxKeptBuffer {
+			t.Errorf("%d bytes: %d of capacity", n, cap(got))
+		}
+	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -182,6 +183,8 @@ func decode[R any](s *Session, b []byte) (R, error) {
 		}
 	case *int64:
 		*p, ok = smallInt(b)
+	case *[]byte:
+		*p, ok = largeBin(b)
 	default:
 		ok = false
 	}
@@ -189,6 +192,20 @@ func decode[R any](s *Session, b []byte) (R, error) {
 		return v, nil
 	}
 	return unmarshal[R](s, b)
+}
+
+// largeBin returns the content of large bytes in place: the memory of a reply of
+// that size is used for nothing else (maxKeptBuffer), so it can be the caller's.
+func largeBin(b []byte) ([]byte, bool) {
+	switch {
+	case len(b) <= maxKeptBuffer:
+		return nil, false
+	case b[0] == 0xc6 && uint64(binary.BigEndian.Uint32(b[1:]))+5 == uint64(len(b)):
+		return b[5:len(b):len(b)], true
+	case b[0] == 0xc5 && int(binary.BigEndian.Uint16(b[1:]))+3 == len(b):
+		return b[3:len(b):len(b)], true
+	}
+	return nil, false
 }
 
 // smallInt reads the encodings of integers that are most common.
