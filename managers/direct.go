@@ -189,17 +189,25 @@ func (d *direct) acknowledge() {
 func (c *directCall) Ready() <-chan struct{} { return c.ready }
 
 // Result returns the reply, once it has come: a value that nobody changes, or
-// an error. A large value is encoded here.
+// an error. A large value is encoded here, a few at a time.
 func (c *directCall) Result() (wire.Raw, error) {
 	switch r := &c.reply; {
 	case r.Err != nil:
 		return "", r.Err
 	case r.View != nil:
+		if v, ok := r.View.(interface{ Len() int }); ok && v.Len() > smallReply {
+			k := c.direct.core
+			k.encoders <- struct{}{}
+			defer func() { <-k.encoders }()
+		}
 		return wire.OwnedRaw(r.View.Append(nil)), nil
 	default:
 		return r.Value, nil
 	}
 }
+
+// smallReply is up to how many entries a view is encoded beside others.
+const smallReply = 4096
 
 // Accept ends the call: its reply has reached its receiver.
 func (c *directCall) Accept() {
