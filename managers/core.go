@@ -188,12 +188,15 @@ func (k *core) deliver(fx *engine.Effects) {
 		switch {
 		case out == nil:
 			p.take(r)
-		case r.View != nil && !small(r.View), len(r.Value) > link.MaxSmall/2:
+		case r.View != nil && !small(r), len(r.Value) > link.MaxSmall/2:
 			swap(nil)
 			k.sendLarge(out, *r)
 		default:
 			swap(out)
-			b = r.Append(b)
+			at := len(b)
+			if b = r.Append(b); len(b)-at > k.server.config.MaxMessage {
+				b = wire.AppendErrorReply(b[:at], r.Serial, k.tooLarge(len(b)-at))
+			}
 		}
 	}
 	for i := range fx.Lost {
@@ -244,16 +247,21 @@ func (k *core) rest(fx *engine.Effects) {
 	}
 }
 
-// small reports whether a view is encoded at once: one that knows its length
-// and is short, or a text.
-func small(v engine.View) bool {
-	switch v := v.(type) {
+// small reports whether a view is encoded at once: one of a small object that
+// knows its length and is short, or a short text.
+func small(r *engine.Reply) bool {
+	switch v := r.View.(type) {
 	case engine.Text:
-		return true
+		return len(v) <= link.MaxSmall/2
 	case interface{ Len() int }:
-		return v.Len() <= 512
+		return !r.Large && v.Len() <= 512
 	}
 	return false
+}
+
+// tooLarge is the answer in place of one that is above the limit.
+func (k *core) tooLarge(n int) *wire.Error {
+	return wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit is %d; ask for a part of it", n, k.server.config.MaxMessage)
 }
 
 // sendLarge encodes a large reply on a goroutine of its own, a few at a time,
@@ -262,6 +270,12 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 	if r.View == nil && r.Err == nil {
 		// The value exists already: it goes out by reference.
 		head, _ := wire.BeginReply(make([]byte, 0, 16), r.Serial, r.Status)
+		if n := len(head) - wire.HeadSize + 1 + len(r.Value); n > k.server.config.MaxMessage {
+			// What it hands over goes back: items that did not fit together.
+			_ = k.apply(&engine.Command{Op: engine.OpCancel, Session: r.Session, Serial: r.Serial, Abandon: true})
+			_ = out.UnlockFlush(wire.AppendErrorReply(out.Lock(), r.Serial, k.tooLarge(n)))
+			return
+		}
 		if err := out.SendLarge(wire.KindReply, head[wire.HeadSize:], r.Value.Bytes()); err != nil {
 			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
 		}
@@ -273,10 +287,8 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 		k.encoders <- struct{}{}
 		b := r.Append(nil)
 		<-k.encoders
-		limit := k.server.config.MaxMessage
-		if len(b) > limit {
-			e := wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit is %d; ask for a part of it", len(b), limit)
-			b = wire.AppendErrorReply(nil, r.Serial, e)
+		if len(b)-wire.HeadSize+1 > k.server.config.MaxMessage {
+			b = wire.AppendErrorReply(nil, r.Serial, k.tooLarge(len(b)-wire.HeadSize+1))
 		}
 		if err := out.SendLarge(wire.KindReply, b[wire.HeadSize:]); err != nil {
 			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)

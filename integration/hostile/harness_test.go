@@ -72,7 +72,7 @@ func serve(t testing.TB, addr string, cfg managers.Config, setup ...func(*manage
 			t.Errorf("server: %v", err)
 		}
 		cancel()
-		if bugs := s.log.find("bug"); bugs != "" {
+		if bugs := s.log.find(`msg="bug`); bugs != "" {
 			t.Errorf("the server logged bugs:\n%s", bugs)
 		}
 	})

@@ -234,6 +234,10 @@ func (c *Call) status() byte {
 	return 0
 }
 
+// largeObject is how many bytes an object takes from which on its views are not
+// encoded in passing, however few entries they have.
+const largeObject = 16 << 10
+
 // reply sends the call's reply to wherever its session is now.
 func (e *Engine) reply(c *Call) {
 	s := c.Session
@@ -241,7 +245,8 @@ func (e *Engine) reply(c *Call) {
 		return // it will ask again
 	}
 	e.fx.Replies = append(e.fx.Replies, Reply{
-		Peer: s.Peer, Session: s.ID, Serial: c.Serial, Status: c.status(), Value: c.value, View: c.view, Err: c.err,
+		Large: c.view != nil && c.Object.bytes > largeObject,
+		Peer:  s.Peer, Session: s.ID, Serial: c.Serial, Status: c.status(), Value: c.value, View: c.view, Err: c.err,
 	})
 }
 

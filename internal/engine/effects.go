@@ -49,6 +49,7 @@ type Reply struct {
 	Session uint64
 	Serial  uint64
 	Status  byte // wire.ReplyRedelivered or 0
+	Large   bool // View is one of an object that takes much memory
 	Value   wire.Raw
 	View    View
 	Err     *wire.Error
