@@ -23,6 +23,11 @@ const (
 	// muxSlack is what may come in beyond the windows: heads and control.
 	muxSlack = 1 << 20
 
+	// muxLinger is how long a stream that was closed here waits for its peer to
+	// close it. yamux keeps a timer and the whole session for as long, even when
+	// the session has ended.
+	muxLinger = 30 * time.Second
+
 	yamuxHead = 12
 	yamuxData = 0 // type of a yamux frame with a body
 )
@@ -86,6 +91,7 @@ func (m *Mux) start() (*yamux.Session, error) {
 	cfg.EnableKeepAlive = false // the session above pings
 	cfg.ConnectionWriteTimeout = time.Hour
 	cfg.MaxStreamWindowSize = muxWindow
+	cfg.StreamCloseTimeout = muxLinger
 	cfg.StreamOpenTimeout = 0 // it would end all streams for one
 	cfg.LogOutput = io.Discard
 	begin := yamux.Server
@@ -202,12 +208,12 @@ func (s *muxStream) Close() error {
 
 // muxConn is the connection that yamux believes to have.
 type muxConn struct {
-	o   *Outbox
 	max int // of in
 
 	held bool // owned by yamux's send loop: a head whose body is next
 
 	mu   sync.Mutex // guards what follows
+	o    *Outbox    // nil once closed: yamux may keep this for a while
 	cond sync.Cond
 	in   []byte // in[r:] came and was not read
 	r    int
@@ -265,7 +271,13 @@ func (c *muxConn) Read(p []byte) (int, error) {
 // leave in one frame and one system call.
 func (c *muxConn) Write(p []byte) (int, error) {
 	c.held = !c.held && len(p) == yamuxHead && p[1] == yamuxData && p[8]|p[9]|p[10]|p[11] != 0
-	if err := c.o.writeMux(p, !c.held, c.done); err != nil {
+	c.mu.Lock()
+	o := c.o
+	c.mu.Unlock()
+	if o == nil {
+		return 0, ErrClosed
+	}
+	if err := o.writeMux(p, !c.held, c.done); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -275,7 +287,7 @@ func (c *muxConn) Close() error {
 	c.once.Do(func() {
 		c.mu.Lock()
 		c.err = ErrClosed
-		c.in, c.r = nil, 0
+		c.o, c.in, c.r = nil, nil, 0
 		c.cond.Broadcast()
 		c.mu.Unlock()
 		close(c.done)

@@ -268,3 +268,20 @@ func TestMuxClose(t *testing.T) {
 	}
 	<-y.small
 }
+
+// TestMuxLetsGo closes a mux whose stream the peer has not closed: what yamux
+// keeps for a while does not keep the connection.
+func TestMuxLetsGo(t *testing.T) {
+	x, _ := muxPair(t, "tcp", MuxConfig{}, MuxConfig{Handle: func(net.Conn) {}})
+	c, err := x.mux.Open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	x.mux.Close()
+	x.mux.conn.mu.Lock()
+	defer x.mux.conn.mu.Unlock()
+	if x.mux.conn.o != nil || x.mux.conn.in != nil {
+		t.Error("a closed mux keeps its connection's outbox")
+	}
+}
