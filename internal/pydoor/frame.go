@@ -38,13 +38,18 @@ func readLength(r io.Reader) (uint64, error) {
 // firstRead is how much is reserved for a message before its bytes have come.
 const firstRead = 64 << 10
 
-// readMessage reads one message of at most limit bytes, into memory if that has
-// room. More is reserved as the bytes come.
-func readMessage(r *bufio.Reader, limit int, memory []byte) ([]byte, error) {
+// readMessage reads one message of at most limit bytes.
+func readMessage(r *bufio.Reader, limit int) ([]byte, error) {
 	n, err := readLength(r)
 	if err != nil {
 		return nil, err
 	}
+	return readBody(r, n, limit, nil)
+}
+
+// readBody reads the n bytes of a message, of at most limit, into memory if
+// that has room. More is reserved as the bytes come.
+func readBody(r *bufio.Reader, n uint64, limit int, memory []byte) ([]byte, error) {
 	if n > uint64(limit) {
 		return nil, fmt.Errorf("pydoor: a message of %d bytes; the limit is %d: %w", n, limit, errTooLong)
 	}

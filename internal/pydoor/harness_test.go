@@ -203,7 +203,7 @@ func (c *client) SendBytes(b []byte) error {
 }
 
 func (c *client) RecvBytes(most int) ([]byte, error) {
-	return readMessage(c.in, most, nil)
+	return readMessage(c.in, most)
 }
 
 // dial connects without authenticating.
@@ -254,7 +254,7 @@ func (c *client) write(ident pickle.Node, method string, args []pickle.Node, kwd
 
 // read returns the next reply.
 func (c *client) read() (kind string, value pickle.Node, err error) {
-	b, err := readMessage(c.in, 1<<30, nil)
+	b, err := readMessage(c.in, 1<<30)
 	if err != nil {
 		return "", nil, err
 	}

@@ -247,7 +247,7 @@ func FuzzRequests(f *testing.F) {
 		var idents []pickle.Node
 		for _, args := range fuzzTypes {
 			s := w.play(message(nil, "create", args.(*pickle.Tuple).Items...))
-			b, err := readMessage(newReader(&s.out), 1<<20, nil)
+			b, err := readMessage(newReader(&s.out), 1<<20)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,19 +7,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quickConn is a TCP connection that acknowledges at once. Python's clients
-// send a message's head and body in two writes; with the usual delayed
-// acknowledgement the second waits 40 ms for that of the first. The kernel
-// falls back to delaying by itself, so the option is set before every read.
+// quickConn is a TCP connection that can acknowledge at once. Python's clients
+// send what belongs together in two writes: the head and the body of a large
+// message, the last message of the handshake and the first request. With the
+// usual delayed acknowledgement the second waits 40 ms for that of the first.
+// The kernel falls back to delaying by itself, so the option is set before every
+// read that waits for such a second part. Between small requests it is not: there
+// the reply is the acknowledgement, and a packet of its own costs time.
 type quickConn struct {
 	*net.TCPConn
-	raw syscall.RawConn
-	set func(fd uintptr)
+	raw  syscall.RawConn
+	set  func(fd uintptr)
+	lazy bool // owned by who reads
 }
 
 func (c *quickConn) Read(b []byte) (int, error) {
-	_ = c.raw.Control(c.set) // a failure costs speed and nothing else
+	if !c.lazy {
+		_ = c.raw.Control(c.set) // a failure costs speed and nothing else
+	}
 	return c.TCPConn.Read(b)
+}
+
+// ackAtOnce says whether the reads that follow wait for the second part of
+// something.
+func ackAtOnce(nc net.Conn, on bool) {
+	if q, ok := nc.(*quickConn); ok {
+		q.lazy = !on
+	}
 }
 
 // wrap prepares a connection for the door.
@@ -33,7 +47,7 @@ func wrap(nc net.Conn) net.Conn {
 	if err != nil {
 		return nc
 	}
-	return &quickConn{t, raw, func(fd uintptr) {
+	return &quickConn{TCPConn: t, raw: raw, set: func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	}}
 }

@@ -174,7 +174,7 @@ func TestBind(t *testing.T) {
 func BenchmarkGet(b *testing.B) {
 	w := newWorld(b, Options{})
 	s := w.play(message(nil, "create", str("dict"), pickle.NewDict(str("k"), str("0123456789abcdef"))))
-	m, _ := readMessage(newReader(&s.out), 1<<20, nil)
+	m, _ := readMessage(newReader(&s.out), 1<<20)
 	n, _ := pickle.Decode(m, pickle.Limits{})
 	ident := n.(*pickle.Tuple).Items[1].(*pickle.Tuple).Items[0]
 	input := message(nil, "accept_connection", str("t"))
