@@ -58,7 +58,7 @@ func newEnv(t testing.TB, transport string, setup ...func(*managers.Server)) *en
 func newEnvOf(t testing.TB, transport string, cfg managers.Config, setup ...func(*managers.Server)) *env {
 	t.Helper()
 	e := &env{TB: t, key: auth.Generate(), log: newRecord()}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*limit)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*limit+2**soak)
 	e.ctx = ctx
 	cfg.AuthKey = e.key
 	if cfg.Logger == nil {
@@ -241,7 +241,7 @@ func (r *record) Handle(_ context.Context, rec slog.Record) error {
 	if rec.Message == "call" && method != "" {
 		r.methods[method]++
 	}
-	if rec.Level >= slog.LevelWarn {
+	if rec.Level >= slog.LevelWarn && len(r.lines) < 1000 {
 		r.lines = append(r.lines, line)
 	}
 	return nil

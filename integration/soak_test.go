@@ -1,0 +1,257 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/syncmanager/syncmanager/managers"
+	"github.com/syncmanager/syncmanager/proxy"
+)
+
+// soak is how long TestSoak loads the server:
+//
+//	go test ./integration -run TestSoak -soak 1h -timeout 0 -v
+var soak = flag.Duration("soak", 3*time.Second, "how long TestSoak runs")
+
+// usage is what a server must give back.
+type usage struct {
+	heap       uint64 // bytes, after a forced collection
+	goroutines int
+	files      int // open file descriptors, -1 where they cannot be counted
+	objects    int
+	bytes      int // by the server's own count
+	sessions   int
+	parked     int
+}
+
+// TestSoak creates and releases objects of all kinds under mixed load, with
+// clients that come, go and give up, and then finds memory, goroutines, file
+// descriptors and objects where they were.
+func TestSoak(t *testing.T) {
+	e := newEnvOf(t, "tcp", managers.Config{Lease: time.Second}, registerCounter)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	// Pools, buffers and maps fill up to what the load needs: so it runs once
+	// before the first measurement.
+	round(e, seed, *soak/3)
+	before := measure(e)
+	round(e, seed+1, *soak)
+	// What timers, collections and the last acknowledgements hold goes within a
+	// moment; what yamux holds of raw connections within half a minute. Pools
+	// and buffers may differ by a little: a leak of 100 bytes a round would be
+	// far above that in an hour.
+	var after usage
+	back := func() bool {
+		after = measure(e)
+		return after.goroutines <= before.goroutines+2 && after.files <= before.files+2 && after.objects <= before.objects &&
+			after.bytes <= before.bytes+4096 && after.sessions <= before.sessions && after.parked == 0 &&
+			after.heap <= before.heap+before.heap/4+2<<20
+	}
+	for end := time.Now().Add(time.Minute); !back() && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Logf("before %+v", before)
+	t.Logf("after  %+v", after)
+	if !back() {
+		t.Error("the server has not given back what it used")
+	}
+}
+
+func measure(e *env) usage {
+	e.Helper()
+	for range 3 {
+		runtime.GC() // pools are emptied by the second one
+		time.Sleep(20 * time.Millisecond)
+	}
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return usage{
+		heap: mem.HeapAlloc, goroutines: runtime.NumGoroutine(), files: openFiles(), objects: e.info("objects"),
+		bytes: e.info("bytes"), sessions: e.info("sessions"), parked: e.info("parked"),
+	}
+}
+
+// openFiles counts this process's file descriptors.
+func openFiles() int {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return -1
+	}
+	return len(list)
+}
+
+// round loads the server for a while.
+func round(e *env, seed uint64, d time.Duration) {
+	e.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, 16)
+	run := func(what string, f func(ctx context.Context, r *rand.Rand) error) {
+		n := seed
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(n, uint64(len(what))))
+			for ctx.Err() == nil {
+				if err := f(ctx, r); err != nil && ctx.Err() == nil {
+					select {
+					case errs <- fmt.Errorf("%s: %w", what, err):
+					default:
+					}
+					return
+				}
+			}
+		})
+	}
+	for range 2 {
+		run("objects", func(ctx context.Context, r *rand.Rand) error { return churn(ctx, e.m, r) })
+		run("waits", func(ctx context.Context, r *rand.Rand) error { return giveUp(ctx, e.m2, r) })
+	}
+	run("custom", func(ctx context.Context, r *rand.Rand) error { return churnCustom(ctx, e.m, r) })
+	run("clients", func(ctx context.Context, r *rand.Rand) error { return comeAndGo(ctx, e, r) })
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		e.Error(err)
+	}
+}
+
+// churn makes objects, fills them, nests them and lets them go, by hand and by
+// leaving them to the garbage collector.
+func churn(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
+	d, err := proxy.NewDict[int, any](ctx, m)
+	if err != nil {
+		return err
+	}
+	l, err := proxy.NewList[any](ctx, m)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if r.IntN(10) > 0 {
+			d.Release()
+			l.Release()
+		}
+	}()
+	for i := range r.IntN(20) {
+		if err := d.Set(ctx, i, make([]byte, r.IntN(2000))); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(d.Set(ctx, -1, l), l.Append(ctx, "x")); err != nil {
+		return err
+	}
+	if _, err := d.Items(ctx); err != nil { // grants references as well
+		return err
+	}
+	if r.IntN(50) == 0 { // a cycle, and a value in fragments
+		if err := l.Append(ctx, d); err != nil {
+			return err
+		}
+		if err := d.Set(ctx, 0, make([]byte, 300_000)); err != nil {
+			return err
+		}
+		return d.Clear(ctx)
+	}
+	name := fmt.Sprintf("soak.%d", r.IntN(20))
+	if _, err := proxy.OpenQueue[int](ctx, m, name); err != nil && !errors.Is(err, proxy.ErrRemoved) {
+		return err
+	}
+	if err := m.Remove(ctx, name); err != nil && !errors.Is(err, proxy.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// giveUp waits, and gives up or is served.
+func giveUp(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
+	q, err := proxy.NewQueue[int](ctx, m)
+	if err != nil {
+		return err
+	}
+	defer q.Release()
+	l, err := proxy.NewLock(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer l.Reference().Release()
+	h, err := l.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, time.Duration(r.IntN(2000))*time.Microsecond)
+	defer cancel()
+	got := make(chan error, 2)
+	go func() { got <- errOf(q.Get(short)) }()
+	go func() { got <- errOf(l.Acquire(short)) }()
+	if err := errors.Join(q.Put(ctx, 1), h.Release(ctx)); err != nil {
+		return err
+	}
+	for range 2 {
+		if err := <-got; err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+	return nil
+}
+
+// churnCustom makes objects of a user's type, and objects that its methods
+// return.
+func churnCustom(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
+	c, err := m.Create(ctx, "Counter", r.IntN(100))
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	it, err := proxy.Call[proxy.Iterator[int]](ctx, c, "Count", 5)
+	if err != nil {
+		return err
+	}
+	if _, err := it.Next(ctx); err != nil {
+		return err
+	}
+	if r.IntN(2) == 0 {
+		it.Release()
+	}
+	child, err := proxy.Call[proxy.Ref](ctx, c, "Child", 1)
+	if err != nil {
+		return err
+	}
+	defer child.Release()
+	if _, err := proxy.Call[any](ctx, child, "Explode"); !errors.Is(err, proxy.ErrPanic) {
+		return fmt.Errorf("Explode: %w", err)
+	}
+	return nil
+}
+
+// comeAndGo connects, holds something, and leaves, in good order or not.
+func comeAndGo(ctx context.Context, e *env, r *rand.Rand) error {
+	m, err := proxy.Connect(ctx, e.addr, proxy.Config{AuthKey: e.key})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	l, err := proxy.NewLock(ctx, m)
+	if err != nil {
+		return err
+	}
+	if _, err := l.Acquire(ctx); err != nil {
+		return err
+	}
+	if r.IntN(20) == 0 {
+		if c, err := m.OpenConn(ctx, "nobody"); !errors.Is(err, proxy.ErrNotFound) {
+			return fmt.Errorf("OpenConn: %v, %w", c, err)
+		}
+	}
+	if r.IntN(4) == 0 { // an administrator ends it
+		return e.m.Kick(ctx, m.SessionID())
+	}
+	return nil
+}
