@@ -14,6 +14,7 @@ type books struct {
 	mu       sync.Mutex // guards what follows
 	failures []error
 
+	died       map[int]bool       // clients that are cut off for good
 	puts       map[int]bool       // by item; false: it may not have been put
 	deliveries map[int][]delivery // by item, in the order in which clients saw them
 	adds       map[string]*sum    // by key
@@ -43,6 +44,7 @@ type holders struct {
 
 func newBooks() *books {
 	return &books{
+		died: make(map[int]bool),
 		puts: make(map[int]bool), deliveries: make(map[int][]delivery), adds: make(map[string]*sum),
 		locks: make(map[string]*holders), rounds: make(map[int]map[int]bool),
 	}
@@ -162,7 +164,7 @@ func (b *books) passed(client, round, number, parties int) {
 }
 
 // balance compares the books with what is left on the server.
-func (b *books) balance(drained map[int]bool, values map[string]int, parties, rounds int, died map[int]bool) error {
+func (b *books) balance(drained map[int]bool, values map[string]int, parties, rounds int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for item, sure := range b.puts {
@@ -170,7 +172,7 @@ func (b *books) balance(drained map[int]bool, values map[string]int, parties, ro
 		for _, d := range b.deliveries[item] {
 			if d.final {
 				finals++
-			} else if died[d.client] {
+			} else if b.died[d.client] {
 				dead++
 			}
 		}

@@ -46,6 +46,22 @@ func serve(t testing.TB, addr string) string {
 	return s.Addrs()[0]
 }
 
+// inMemory returns a trial beside a server in the synctest bubble.
+func inMemory(t *testing.T, seed uint64) *Trial {
+	trial := &Trial{
+		Seed: seed, Server: serve(t, "pipe"), AuthKey: testKey(t), Lease: 6 * time.Second,
+		Relay:     RelayConfig{Latency: 10 * time.Millisecond, Silent: 60},
+		Survivors: 5, Dying: 3, Ops: 30, Pause: 200 * time.Millisecond,
+	}
+	if testing.Verbose() && *seeds == 1 {
+		start := time.Now()
+		trial.Log = func(format string, args ...any) {
+			t.Logf("%v "+format, append([]any{time.Since(start)}, args...)...)
+		}
+	}
+	return trial
+}
+
 // TestBooksBalance runs mixed work of many sessions under faults in memory.
 func TestBooksBalance(t *testing.T) {
 	for i := range *seeds {
@@ -54,23 +70,13 @@ func TestBooksBalance(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 				defer cancel()
-				trial := &Trial{
-					Seed: seed, Server: serve(t, "pipe"), AuthKey: testKey(t), Lease: 6 * time.Second,
-					Relay:     RelayConfig{Latency: 10 * time.Millisecond, Silent: 60},
-					Survivors: 5, Dying: 3, Ops: 30, Pause: 200 * time.Millisecond,
-				}
-				if testing.Verbose() && *seeds == 1 {
-					start := time.Now()
-					trial.Log = func(format string, args ...any) {
-						t.Logf("%v "+format, append([]any{time.Since(start)}, args...)...)
-					}
-				}
+				trial := inMemory(t, seed)
 				if err := trial.Run(ctx); err != nil {
 					t.Errorf("seed %d (repeat with -faults.seed %d -faults.seeds 1 -v):\n%v", seed, seed, err)
 				}
 			})
 		})
-		if !ok && t.Failed() {
+		if !ok {
 			break
 		}
 	}
@@ -102,5 +108,35 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestLinearizable records what ten clients and three that die see of each
+// object under faults, and looks for an order that explains it.
+func TestLinearizable(t *testing.T) {
+	for i := range (*seeds + 3) / 4 {
+		seed := *first + uint64(i)
+		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			var h *History
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+				defer cancel()
+				trial := inMemory(t, seed)
+				trial.Survivors = 10
+				var err error
+				if h, err = trial.Record(ctx); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+			})
+			if h == nil {
+				return
+			}
+			if err := h.Check(20 * time.Second); err != nil {
+				t.Errorf("seed %d (repeat with -faults.seed %d -faults.seeds 1 -v):\n%v", seed, seed, err)
+			}
+		})
+		if !ok {
+			break
+		}
 	}
 }

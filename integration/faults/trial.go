@@ -48,6 +48,7 @@ type seat struct {
 	lock    *proxy.Lock
 	permits *proxy.Semaphore
 	barrier *proxy.Barrier // of the survivors
+	value   *proxy.Value[int]
 	doomed  *proxy.Barrier // of two survivors and one who dies
 }
 
@@ -56,43 +57,10 @@ type seat struct {
 // for nothing.
 func (t *Trial) Run(ctx context.Context) error {
 	b := newBooks()
-	auditor, err := t.newSeat(ctx, b, -1, t.Server)
+	auditor, seats, end, err := t.open(ctx, b)
+	defer end()
 	if err != nil {
-		return fmt.Errorf("the auditor: %w", err)
-	}
-	defer auditor.m.Close()
-	if err := auditor.dict.Set(ctx, "fence", 0); err != nil {
 		return err
-	}
-	var seats []*seat
-	defer func() {
-		for _, s := range seats {
-			s.relay.Calm()
-			s.m.Close()
-			s.relay.Close()
-		}
-	}()
-	died := make(map[int]bool)
-	for i := range t.Survivors + t.Dying {
-		cfg := t.Relay
-		cfg.Seed, cfg.Lease = t.Seed<<8|uint64(i), t.Lease
-		if t.Log != nil {
-			cfg.Log = func(format string, args ...any) {
-				t.Log("client %d: %s", i, fmt.Sprintf(format, args...))
-			}
-		}
-		r, err := Listen(ctx, t.Server, cfg)
-		if err != nil {
-			return err
-		}
-		s, err := t.newSeat(ctx, b, i, r.Addr())
-		if err != nil {
-			r.Close()
-			return fmt.Errorf("client %d: %w", i, err)
-		}
-		s.relay = r
-		seats = append(seats, s)
-		died[i] = s.dying
 	}
 	var all sync.WaitGroup
 	for _, s := range seats {
@@ -109,7 +77,52 @@ func (t *Trial) Run(ctx context.Context) error {
 		}
 	}
 	time.Sleep(2*t.Lease + t.Lease/2) // the dead are gone
-	return auditor.audit(ctx, seats, died)
+	return auditor.audit(ctx, seats)
+}
+
+// open opens the sessions: one for an audit, without a relay, and those that
+// work. end closes all; it is never nil.
+func (t *Trial) open(ctx context.Context, b *books) (auditor *seat, seats []*seat, end func(), err error) {
+	end = func() {
+		for _, s := range seats {
+			s.relay.Calm()
+			s.m.Close()
+			s.relay.Close()
+		}
+		if auditor != nil {
+			auditor.m.Close()
+		}
+	}
+	if auditor, err = t.newSeat(ctx, b, -1, t.Server); err != nil {
+		return nil, nil, end, fmt.Errorf("the auditor: %w", err)
+	}
+	if err := auditor.dict.Set(ctx, "fence", 0); err != nil {
+		return auditor, nil, end, err
+	}
+	for i := range t.Survivors + t.Dying {
+		cfg := t.Relay
+		cfg.Seed, cfg.Lease = t.Seed<<8|uint64(i), t.Lease
+		if t.Log != nil {
+			cfg.Log = func(format string, args ...any) {
+				t.Log("client %d: %s", i, fmt.Sprintf(format, args...))
+			}
+		}
+		r, err := Listen(ctx, t.Server, cfg)
+		if err != nil {
+			return auditor, seats, end, err
+		}
+		s, err := t.newSeat(ctx, b, i, r.Addr())
+		if err != nil {
+			r.Close()
+			return auditor, seats, end, fmt.Errorf("client %d: %w", i, err)
+		}
+		s.relay = r
+		seats = append(seats, s)
+		if s.dying {
+			b.died[i] = true
+		}
+	}
+	return auditor, seats, end, nil
 }
 
 // newSeat opens a session and its objects. The first attempt may meet a fault.
@@ -135,6 +148,8 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 	s.permits, e = proxy.OpenSemaphore(ctx, s.m, "permits", trialPermits)
 	open(e)
 	s.barrier, e = proxy.OpenBarrier(ctx, s.m, "barrier", t.Survivors)
+	open(e)
+	s.value, e = proxy.OpenValue(ctx, s.m, "value", "q", 0)
 	open(e)
 	s.doomed, e = proxy.OpenBarrier(ctx, s.m, "doomed", 3)
 	open(e)
@@ -289,7 +304,7 @@ func (s *seat) held(ctx context.Context, lock string, limit int, h *proxy.Hold, 
 }
 
 // audit looks at what is left once the dead are gone and all is quiet.
-func (s *seat) audit(ctx context.Context, seats []*seat, died map[int]bool) error {
+func (s *seat) audit(ctx context.Context, seats []*seat) error {
 	drained := make(map[int]bool)
 	for {
 		d, err := s.queue.ReceiveTimeout(ctx, 0)
@@ -332,5 +347,5 @@ func (s *seat) audit(ctx context.Context, seats []*seat, died map[int]bool) erro
 	if err != nil {
 		return err
 	}
-	return s.books.balance(drained, values, s.trial.Survivors, trialRounds, died)
+	return s.books.balance(drained, values, s.trial.Survivors, trialRounds)
 }
