@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/defaults"
 	"github.com/syncmanager/syncmanager/managers"
 )
@@ -29,10 +32,12 @@ type Config struct {
 	MaxMessage    int            `yaml:"max_message"`
 	MaxUnsent     int            `yaml:"max_unsent"`
 	MaxStrangers  int            `yaml:"max_strangers"`
+	Handshake     time.Duration  `yaml:"handshake_timeout"`
 	Limits        LimitsConfig   `yaml:"limits"`
 	Log           LogConfig      `yaml:"log"`
 
 	create []string // --create, not parsed yet
+	source source   // where the file says what
 }
 
 // PythonConfig is managers.PythonConfig.
@@ -110,6 +115,9 @@ func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 	} {
 		if set.Changed(name) {
 			take()
+			for _, path := range flagPaths(name) {
+				c.source.drop(path)
+			}
 		}
 	}
 	for _, text := range flags.create {
@@ -120,38 +128,6 @@ func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 		c.Objects = append(c.Objects, o)
 	}
 	return c, c.check()
-}
-
-// readFile reads a configuration file. Its errors name file, line and key.
-func readFile(file string, c *Config) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
-	var syntax yaml.Error
-	if errors.As(err, &syntax) && syntax.GetToken() != nil {
-		return lineError(file, text, syntax)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
-}
-
-// lineError says file, line, key and value of a mistake.
-func lineError(file string, text []byte, e yaml.Error) error {
-	at := e.GetToken()
-	line := at.Position.Line
-	var key string
-	if lines := strings.Split(string(text), "\n"); line >= 1 && line <= len(lines) {
-		key, _, _ = strings.Cut(strings.TrimLeft(lines[line-1], " -"), ":")
-	}
-	var mistyped *yaml.TypeError
-	if errors.As(e, &mistyped) {
-		return fmt.Errorf("%s:%d: %s: %q is not a %s", file, line, key, at.Value, mistyped.DstType)
-	}
-	return fmt.Errorf("%s:%d: %s", file, line, e.GetMessage())
 }
 
 // parseObject reads NAME=TYPEID or NAME=TYPEID:ARGS.
@@ -171,33 +147,106 @@ func parseObject(text string) (ObjectConfig, error) {
 	return o, nil
 }
 
+// flagPaths returns where in the file the flag's setting stands.
+func flagPaths(flag string) []string {
+	under := strings.ReplaceAll(flag, "-", "_")
+	return []string{under, strings.Replace(under, "_", ".", 1)}
+}
+
+// check checks what the form of the settings does not show.
 func (c *Config) check() error {
+	wrong := c.source.errorf
 	if _, err := c.Log.level(); err != nil {
-		return err
+		return wrong("log.level", "%w", err)
 	}
 	switch c.Log.Format {
 	case "", "text", "json":
 	default:
-		return fmt.Errorf("log format %q: it is text or json", c.Log.Format)
+		return wrong("log.format", "%q: it is text or json", c.Log.Format)
 	}
-	if c.AuthKeyFile != "" && len(c.Keys) > 0 {
-		return errors.New("authkey_file and keys are both set: use one of them")
-	}
-	for _, k := range c.Keys {
-		if (k.File == "") == (k.PassphraseFile == "") {
-			return fmt.Errorf("key %q: set either file or passphrase_file", k.Name)
-		}
-		if _, err := auth.ParseRole(k.Role); err != nil {
-			return fmt.Errorf("key %q: %w", k.Name, err)
+	for i, a := range c.Listen {
+		if _, err := connection.ParseAddress(a); err != nil {
+			return wrong(fmt.Sprintf("listen[%d]", i), "%w", err)
 		}
 	}
-	for _, o := range c.Objects {
-		if o.Name == "" || o.Type == "" {
-			return fmt.Errorf("object %q of type %q: both a name and a type are needed", o.Name, o.Type)
+	for i, a := range c.PythonListen {
+		if p, err := connection.ParseAddress(a); err != nil || p.Transport == connection.Memory {
+			return wrong(fmt.Sprintf("python_listen[%d]", i), "%q: write tcp://host:port or unix:///path", a)
+		}
+	}
+	for path, n := range map[string]int{"max_message": c.MaxMessage, "max_unsent": c.MaxUnsent, "max_strangers": c.MaxStrangers} {
+		if n < 0 {
+			return wrong(path, "%d: it is 0, for the default, or more", n)
+		}
+	}
+	for path, d := range map[string]time.Duration{
+		"shutdown_grace": c.ShutdownGrace, "handshake_timeout": c.Handshake, "python.idle_references": c.Python.IdleReferences,
+	} {
+		if d < 0 {
+			return wrong(path, "%v: it is 0, for the default, or more", d)
 		}
 	}
 	if c.Lease != 0 && (c.Lease < managers.MinLease || c.Lease > managers.MaxLease) {
-		return fmt.Errorf("lease %v: it lies between %v and %v", c.Lease, managers.MinLease, managers.MaxLease)
+		return wrong("lease", "%v: it lies between %v and %v", c.Lease, managers.MinLease, managers.MaxLease)
+	}
+	if err := c.checkKeys(); err != nil {
+		return err
+	}
+	for i, o := range c.Objects {
+		if o.Name == "" || o.Type == "" {
+			return wrong(fmt.Sprintf("objects[%d]", i), "object %q of type %q: both a name and a type are needed", o.Name, o.Type)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkKeys() error {
+	if c.AuthKeyFile != "" && len(c.Keys) > 0 {
+		return c.source.errorf("authkey_file", "keys is set as well: use one of them")
+	}
+	names := make(map[string]bool)
+	for i, k := range c.Keys {
+		path := fmt.Sprintf("keys[%d]", i)
+		if (k.File == "") == (k.PassphraseFile == "") {
+			return c.source.errorf(path, "key %q: set either file or passphrase_file", k.Name)
+		}
+		if err := auth.CheckName(k.Name); err != nil {
+			return c.source.errorf(path+".name", "%w", err)
+		}
+		if names[k.Name] {
+			return c.source.errorf(path+".name", "a second key of the name %q", k.Name)
+		}
+		names[k.Name] = true
+		if _, err := auth.ParseRole(k.Role); err != nil {
+			return c.source.errorf(path+".role", "%w", err)
+		}
+	}
+	return nil
+}
+
+// rehearse finds what is wrong before the server runs: it loads the keys that
+// are there, and makes the objects in a server that nobody can reach.
+func (c *Config) rehearse(ctx context.Context) error {
+	for i, k := range c.Keys {
+		if _, err := k.entry(); err != nil {
+			return c.source.errorf(fmt.Sprintf("keys[%d]", i), "key %q: %w", k.Name, err)
+		}
+	}
+	if c.AuthKeyFile != "" {
+		if _, err := auth.LoadFile(c.AuthKeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return c.source.errorf("authkey_file", "%w", err)
+		}
+	}
+	keys, err := auth.SingleKey(auth.Generate())
+	if err != nil {
+		return err
+	}
+	srv := managers.NewServer(c.serverConfig(keys, slog.New(slog.DiscardHandler)))
+	defer srv.Close()
+	for i, o := range c.Objects {
+		if err := srv.CreateNamed(ctx, o.Name, o.Type, o.Args...); err != nil {
+			return c.source.errorf(fmt.Sprintf("objects[%d]", i), "%w", err)
+		}
 	}
 	return nil
 }
@@ -208,7 +257,7 @@ func (l LogConfig) level() (slog.Level, error) {
 		return slog.LevelInfo, nil
 	}
 	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
-		return level, fmt.Errorf("log level %q: it is debug, info, warn or error", l.Level)
+		return level, fmt.Errorf("%q: it is debug, info, warn or error", l.Level)
 	}
 	return level, nil
 }

@@ -48,7 +48,7 @@ Without flags it makes an authkey if there is none, listens on a socket in the
 user's runtime directory and on ` + defaults.TCPAddress + `, and says how to connect.
 
 Each flag can be given as an environment variable: ` + defaults.Prefix + ` and the flag's name
-in capitals, e.g. ` + defaults.Prefix + `LISTEN (several values with commas between them).
+in capitals, e.g. ` + defaults.Prefix + `LISTEN (several addresses with commas between them).
 ` + defaults.AuthKeyEnv + ` holds the authkey itself. A flag goes before the environment,
 and that before the configuration file.`,
 		Args:          cobra.NoArgs,
@@ -64,6 +64,9 @@ and that before the configuration file.`,
 				return err
 			}
 			if check {
+				if err := config.rehearse(cmd.Context()); err != nil {
+					return err
+				}
 				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is fine")
 				return nil
 			}

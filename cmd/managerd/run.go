@@ -66,7 +66,7 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Config {
 	l := c.Limits
 	return managers.Config{
-		Keyring: keys, Lease: c.Lease, MaxMessage: c.MaxMessage, MaxUnsent: c.MaxUnsent, MaxStrangers: c.MaxStrangers,
+		Keyring: keys, Lease: c.Lease, MaxMessage: c.MaxMessage, MaxUnsent: c.MaxUnsent, MaxStrangers: c.MaxStrangers, HandshakeTimeout: c.Handshake,
 		Python:        managers.PythonConfig(c.Python),
 		ShutdownGrace: c.ShutdownGrace, Logger: log, Version: "managerd " + buildVersion(),
 		Limits: managers.Limits{
@@ -161,7 +161,7 @@ func (c *Config) reloadOn(srv *managers.Server, log *slog.Logger) (stop func()) 
 				return
 			case <-hups:
 			}
-			notify("RELOADING=1")
+			notify(reloading())
 			entries, _, _, err := c.entries()
 			if err == nil {
 				err = srv.ReplaceKeys(entries...)
