@@ -185,3 +185,21 @@ func BenchmarkGet(b *testing.B) {
 	b.ResetTimer()
 	w.play(input)
 }
+
+// A request of a thread costs no more than this many allocations, those of the
+// harness included.
+func TestAllocations(t *testing.T) {
+	const requests = 200
+	w := newWorld(t, Options{})
+	s := w.play(message(nil, "create", str("dict"), pickle.NewDict(str("k"), str("0123456789abcdef"))))
+	m, _ := readMessage(newReader(&s.out), 1<<20)
+	n, _ := pickle.Decode(m, pickle.Limits{})
+	ident := n.(*pickle.Tuple).Items[1].(*pickle.Tuple).Items[0]
+	input := message(nil, "accept_connection", str("t"))
+	for range requests {
+		input = append(input, message(ident, "__getitem__", str("k"))...)
+	}
+	if got := testing.AllocsPerRun(5, func() { w.play(input) }) / requests; got > allocBudget {
+		t.Errorf("%.1f allocations for each request, want %d at most", got, allocBudget)
+	}
+}
