@@ -5,16 +5,6 @@ import (
 	"testing"
 )
 
-// anyPipe is one end of a pair that carries the challenge's messages.
-type anyPipe struct{ in, out chan []byte }
-
-func (p anyPipe) SendBytes(b []byte) error {
-	p.out <- append([]byte(nil), b...)
-	return nil
-}
-
-func (p anyPipe) RecvBytes(int) ([]byte, error) { return <-p.in, nil }
-
 // A peer may prove any of several keys, and is told apart by the one that it
 // proved.
 func TestDeliverAny(t *testing.T) {
@@ -27,10 +17,10 @@ func TestDeliverAny(t *testing.T) {
 		keys = append(keys, k)
 	}
 	deliver := func(peer Key, accepted ...Key) (int, error) {
-		a, b := make(chan []byte, 4), make(chan []byte, 4)
+		a, b := messagePipe()
 		answered := make(chan error, 1)
-		go func() { answered <- AnswerChallenge(anyPipe{b, a}, peer) }()
-		at, err := Challenge{}.DeliverAny(anyPipe{a, b}, accepted...)
+		go func() { answered <- AnswerChallenge(b, peer) }()
+		at, err := Challenge{}.DeliverAny(a, accepted...)
 		if answer := <-answered; (answer == nil) != (err == nil) {
 			t.Errorf("one side says %v, the other %v", err, answer)
 		}
@@ -45,7 +35,7 @@ func TestDeliverAny(t *testing.T) {
 		t.Errorf("a key that is not accepted: %v", err)
 	}
 	for _, none := range [][]Key{nil, {{}}} {
-		if _, err := (Challenge{}).DeliverAny(anyPipe{}, none...); err == nil || errors.Is(err, ErrAuthentication) {
+		if _, err := (Challenge{}).DeliverAny(nil, none...); err == nil || errors.Is(err, ErrAuthentication) {
 			t.Errorf("no key: %v", err)
 		}
 	}
