@@ -36,7 +36,7 @@ type usage struct {
 // clients that come, go and give up, and then finds memory, goroutines, file
 // descriptors and objects where they were.
 func TestSoak(t *testing.T) {
-	e := newEnvOf(t, "tcp", managers.Config{Lease: time.Second}, registerCounter)
+	e := newEnvOf(t, "tcp", managers.Config{Lease: 5 * time.Second}, registerCounter)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	// Pools, buffers and maps fill up to what the load needs: so it runs once
