@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/managers"
 )
@@ -87,7 +89,8 @@ func TestBooksBalance(t *testing.T) {
 func TestBooksBalanceOverTheStack(t *testing.T) {
 	for _, addr := range []string{"tcp://127.0.0.1:0", "tcp+plain://127.0.0.1:0"} {
 		t.Run(addr, func(t *testing.T) {
-			places := make(chan struct{}, 16)
+			t.Parallel()
+			places := make(chan struct{}, 32)
 			var all sync.WaitGroup
 			for i := range (*stack + 1) / 2 {
 				seed := *first + uint64(i)
@@ -99,7 +102,7 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 					trial := &Trial{
 						Seed: seed, Server: serve(t, addr), AuthKey: testKey(t), Lease: 3 * time.Second,
 						Relay:     RelayConfig{Latency: time.Millisecond, Silent: 10, Mean: 4000},
-						Survivors: 5, Dying: 2, Ops: 60, Pause: 10 * time.Millisecond,
+						Survivors: 5, Dying: 2, Ops: 45, Pause: 10 * time.Millisecond,
 					}
 					if err := trial.Run(ctx); err != nil {
 						t.Errorf("seed %d:\n%v", seed, err)
@@ -122,7 +125,7 @@ func TestLinearizable(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 				defer cancel()
 				trial := inMemory(t, seed)
-				trial.Survivors = 10
+				trial.Survivors, trial.Ops = 10, 24
 				var err error
 				if h, err = trial.Record(ctx); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
@@ -137,6 +140,44 @@ func TestLinearizable(t *testing.T) {
 		})
 		if !ok {
 			break
+		}
+	}
+}
+
+// TestCheckFindsFaults checks that the check is worth something: histories that
+// no order explains are found.
+func TestCheckFindsFaults(t *testing.T) {
+	type ops = []porcupine.Operation
+	put := func(n int, from, to int64) porcupine.Operation {
+		return porcupine.Operation{ClientId: int(from), Input: input{verb: opPut, arg: n}, Call: from, Output: output{}, Return: to}
+	}
+	take := func(n int, ok bool, from, to int64) porcupine.Operation {
+		return porcupine.Operation{ClientId: int(from), Input: input{verb: opTake}, Call: from, Output: output{value: n, ok: ok}, Return: to}
+	}
+	on := func(verb verb, arg int, out output, from, to int64) porcupine.Operation {
+		return porcupine.Operation{ClientId: int(from), Input: input{verb: verb, arg: arg}, Call: from, Output: out, Return: to}
+	}
+	yes := output{ok: true}
+	for _, c := range []struct {
+		name, object string
+		ops          ops
+		legal        bool
+	}{
+		{"an item twice", "queue", ops{put(1, 1, 2), take(1, true, 3, 4), take(1, true, 5, 6)}, false},
+		{"out of order", "queue", ops{put(1, 1, 2), put(2, 3, 4), take(2, true, 5, 6), take(1, true, 7, 8)}, false},
+		{"passed over", "queue", ops{put(1, 1, 2), put(2, 3, 4), take(2, true, 5, 6)}, false},
+		{"from nowhere", "queue", ops{put(1, 5, 6), take(1, true, 3, 4)}, false},
+		{"empty and not", "queue", ops{put(1, 1, 2), take(0, false, 3, 4), take(1, true, 5, 6)}, false},
+		{"at one time", "queue", ops{put(1, 1, 3), put(2, 2, 4), take(2, true, 5, 6), take(1, true, 7, 8)}, true},
+		{"two holders", "lock", ops{on(opAcquire, 0, yes, 1, 2), on(opAcquire, 1, yes, 3, 4), on(opRelease, 0, yes, 5, 6)}, false},
+		{"three of two", "permits", ops{on(opAcquire, 0, yes, 1, 2), on(opAcquire, 1, yes, 3, 4), on(opAcquire, 2, yes, 5, 6)}, false},
+		{"one after the other", "lock", ops{on(opAcquire, 0, yes, 1, 4), on(opRelease, 0, yes, 5, 6), on(opAcquire, 1, yes, 3, 8)}, true},
+		{"a lost write", "value", ops{on(opSet, 1, output{}, 1, 2), on(opAdd, 1, output{value: 2}, 3, 4), on(opAdd, 1, output{value: 2}, 5, 6)}, false},
+		{"an old value", "value", ops{on(opSet, 1, output{}, 1, 2), on(opSet, 2, output{}, 3, 4), on(opGet, 0, output{value: 1, ok: true}, 5, 6)}, false},
+	} {
+		h := &History{objects: map[string][]porcupine.Operation{c.object: c.ops}}
+		if err := h.Check(time.Second); (err == nil) != c.legal {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -60,7 +60,7 @@ const absent = math.MinInt
 func (h *History) now() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.clock += 2 // leaves room between, see narrow
+	h.clock++
 	return h.clock
 }
 
@@ -126,7 +126,7 @@ func (h *History) Check(patience time.Duration) error {
 		case porcupine.Illegal:
 			errs = append(errs, fmt.Errorf("%s: no order explains its %d operations:\n%s", object, len(ops), list(ops)))
 		case porcupine.Unknown:
-			errs = append(errs, fmt.Errorf("%s: %d operations were not decided in %v", object, len(ops), patience))
+			errs = append(errs, fmt.Errorf("%s: %d operations were not decided in %v:\n%s", object, len(ops), patience, list(ops)))
 		}
 	}
 	return errors.Join(errs...)
@@ -143,17 +143,19 @@ func (h *History) Len() int {
 	return n
 }
 
-// narrow says of a queue's operations what follows for their times: an item is
-// put before its taking ends, and taken after its putting began. A put whose
-// outcome is unknown and whose item nobody got can stand behind all others, and
-// is left out. Without this the search takes too long.
+// narrow says of a queue's operations what follows for their times from the
+// rule that the first is taken first: an item is put before its taking ends and
+// taken after its putting began, and of two items whose takings lie apart the
+// one that was taken first was put first; one that nobody took comes last.
+// Without this the search takes too long. A put whose outcome is unknown and
+// whose item nobody got can stand behind all others, and is left out.
 func narrow(ops []porcupine.Operation) []porcupine.Operation {
-	type ends struct{ put, took *porcupine.Operation }
+	type item struct{ put, took *porcupine.Operation }
 	ops = slices.Clone(ops)
-	items := make(map[int]*ends)
-	of := func(n int) *ends {
+	items := make(map[int]*item)
+	of := func(n int) *item {
 		if items[n] == nil {
-			items[n] = new(ends)
+			items[n] = new(item)
 		}
 		return items[n]
 	}
@@ -166,10 +168,24 @@ func narrow(ops []porcupine.Operation) []porcupine.Operation {
 			of(out.value).took = &ops[i]
 		}
 	}
-	for _, e := range items {
-		if e.put != nil && e.took != nil && e.took.Return > e.put.Call {
-			e.put.Return = min(e.put.Return, e.took.Return-1)
-			e.took.Call = max(e.took.Call, e.put.Call+1)
+	// before notes that a comes before b, unless that cannot be: the search will
+	// say so.
+	before := func(a, b *porcupine.Operation) {
+		if a.Call <= b.Return {
+			a.Return, b.Call = min(a.Return, b.Return), max(b.Call, a.Call)
+		}
+	}
+	for range 3 {
+		for _, a := range items {
+			if a.put == nil || a.took == nil {
+				continue
+			}
+			before(a.put, a.took)
+			for _, b := range items {
+				if b.put != nil && (b.took == nil || a.took.Return < b.took.Call) {
+					before(a.put, b.put)
+				}
+			}
 		}
 	}
 	return slices.DeleteFunc(ops, func(op porcupine.Operation) bool { return op.Return == math.MaxInt64 })
@@ -299,9 +315,9 @@ func (s *seat) observe(ctx context.Context, h *History) {
 		c, cancel, _ := s.impatient(ctx)
 		defer cancel()
 		s.onValue(c, h)
-	case n < 10:
+	case n < 9:
 		s.onQueue(ctx, h)
-	case n < 11:
+	case n < 10:
 		s.onHold(ctx, h, "lock", s.lock)
 	default:
 		s.onHold(ctx, h, "permits", s.permits)

@@ -76,7 +76,7 @@ func (t *Trial) Run(ctx context.Context) error {
 			s.relay.Calm()
 		}
 	}
-	time.Sleep(2*t.Lease + t.Lease/2) // the dead are gone
+	time.Sleep(t.Lease + t.Lease/2) // the dead are gone
 	return auditor.audit(ctx, seats)
 }
 
@@ -185,7 +185,7 @@ func (s *seat) work(ctx context.Context) {
 		s.books.passed(s.index, round, n, t.Survivors)
 	}
 	if s.index < 2 {
-		_, err := s.doomed.WaitTimeout(ctx, 2*t.Lease)
+		_, err := s.doomed.WaitTimeout(ctx, t.Lease)
 		if err != nil && !errors.Is(err, proxy.ErrBrokenBarrier) {
 			s.failed("barrier.wait with one who dies", err)
 		}
