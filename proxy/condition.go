@@ -163,13 +163,13 @@ func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
 	client.Arg(c, h.owner.id)
 	notified, err := client.Invoke[bool](ctx, c)
 	if err != nil {
-		h.over(fmt.Errorf("%w: a wait ended without the lock: %w", ErrLockLost, err))
+		h.over(lost(fmt.Errorf("a wait ended without the lock: %w", err)))
 		return false, err
 	}
 	// The lock is held again and must be given back if its token is not learnt.
 	token, err := call1[uint64](context.WithoutCancel(ctx), k.object, &conditionToken, h.owner.id)
 	if err != nil {
-		h.over(fmt.Errorf("%w: %w", ErrLockLost, err))
+		h.over(lost(err))
 		return notified, err
 	}
 	h.watch(token)

@@ -72,9 +72,9 @@ func (d *Dict[K, V]) key(ctx context.Context, m *client.Method, n int, k K) *cli
 func (d *Dict[K, V]) pairs(ctx context.Context, m *client.Method, pairs map[K]V) *client.Call {
 	c := d.begin(ctx, m, 1)
 	c.ArgMap(len(pairs))
-	for k, v := range pairs {
+	for _, k := range inOrder(pairs) {
 		client.ArgKey(c, k)
-		client.Arg(c, v)
+		client.Arg(c, pairs[k])
 	}
 	return c
 }
@@ -172,7 +172,8 @@ func (d *Dict[K, V]) SetDefault(ctx context.Context, key K, def V) (V, error) {
 	return client.Invoke[V](ctx, c)
 }
 
-// Update sets all pairs at once.
+// Update sets all pairs at once. Keys that are new are inserted in their order,
+// if they have one: strings, numbers, bools and times.
 func (d *Dict[K, V]) Update(ctx context.Context, pairs map[K]V) error {
 	return client.Exec(ctx, d.pairs(ctx, &dictUpdate, pairs))
 }
@@ -257,7 +258,8 @@ func (d *Dict[K, V]) GetMany(ctx context.Context, keys ...K) (map[K]V, error) {
 	return m, nil
 }
 
-// SetMany sets all pairs at once and returns how many of the keys are new.
+// SetMany sets all pairs at once, as Update does, and returns how many of the
+// keys are new.
 func (d *Dict[K, V]) SetMany(ctx context.Context, pairs map[K]V) (int, error) {
 	return client.Invoke[int](ctx, d.pairs(ctx, &dictSetMany, pairs))
 }

@@ -58,10 +58,18 @@ func (h *Hold) watch(token uint64) {
 		h.cancel(wire.Errorf(wire.CodeReleased, "the proxy of the lock was released"))
 		return
 	}
-	stop := s.Watch(token, func(err error) { h.cancel(fmt.Errorf("%w: %w", ErrLockLost, err)) })
+	stop := s.Watch(token, func(err error) { h.cancel(lost(err)) })
 	h.mu.Lock()
 	h.stop = stop
 	h.mu.Unlock()
+}
+
+// lost returns the cause of a hold that was lost by err: it matches ErrLockLost.
+func lost(err error) error {
+	if errors.Is(err, ErrLockLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrLockLost, err)
 }
 
 // unwatch ends the watch.

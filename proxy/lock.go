@@ -173,6 +173,14 @@ func (l *RLock) Release(ctx context.Context, owner Owner) error {
 	return exec1(ctx, l.object, &rlockRelease, owner.id)
 }
 
+// ReleaseToken ends the hold with that fencing token if another program has it,
+// however often it was acquired, as an administrator does. A hold of this
+// Manager's zero Owner it releases once; those of its other Owners are
+// ErrNotHeld, since their Hold releases them. ErrLockLost if the hold is over.
+func (l *RLock) ReleaseToken(ctx context.Context, token uint64) error {
+	return exec2(ctx, l.object, &rlockRelease, 0, token)
+}
+
 // Locked reports whether somebody has the lock.
 func (l *RLock) Locked(ctx context.Context) (bool, error) {
 	return call0[bool](ctx, l.object, &rlockLocked)

@@ -153,6 +153,12 @@ func (q *SimpleQueue[T]) Receive(ctx context.Context) (*Delivery[T], error) {
 	return receive[T](ctx, q.get(ctx, &simpleQueueGet, forever))
 }
 
+// ReceiveTimeout is Receive that waits that long at most, and returns ErrEmpty
+// then. With 0 it does not wait.
+func (q *SimpleQueue[T]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
+	return receive[T](ctx, q.get(ctx, &simpleQueueGet, within(d)))
+}
+
 // QSize returns the number of items.
 func (q *SimpleQueue[T]) QSize(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &simpleQueueQsize)

@@ -116,6 +116,12 @@ func (s *permits) ReleaseN(ctx context.Context, n int) error {
 	return exec1(ctx, s.object, &semaphoreRelease, n)
 }
 
+// ReleasePermit returns the permit with that id, its Hold's token, whoever has
+// it. ErrLockLost if it was returned.
+func (s *permits) ReleasePermit(ctx context.Context, token uint64) error {
+	return exec1(ctx, s.object, &semaphoreReleasePermit, token)
+}
+
 // GetValue returns how many permits are left.
 func (s *permits) GetValue(ctx context.Context) (int, error) {
 	return call0[int](ctx, s.object, &semaphoreGetValue)
