@@ -55,6 +55,7 @@ func replayTrial(t *testing.T, seed uint64) {
 	}
 	server.Close()
 	<-served
+	synctest.Wait() // a timer may just have fired
 
 	fresh := engine.New(objects.Types()...)
 	if err := fresh.AddType(iteratorEngineType()); err != nil {
