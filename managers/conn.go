@@ -30,11 +30,12 @@ type conn struct {
 	cmd     engine.Command
 	call    wire.Call
 	ranges  []wire.Range
-	closed  bool      // CLOSE came
-	mux     *link.Mux // nil until its first bytes
-	traces  []trace   // calls to be logged once the lock is given up
-	heard   time.Time // when the last frames were applied
-	renewed time.Time // when the read deadline was last moved
+	closed  bool          // CLOSE came
+	mux     *link.Mux     // nil until its first bytes
+	traces  []trace       // calls to be logged once the lock is given up
+	heard   time.Time     // when the last frames were applied
+	stalled time.Duration // the stalls that were known then
+	renewed time.Time     // when the read deadline was last moved
 }
 
 // origin is where a connection comes from.
@@ -189,7 +190,7 @@ const dryTimeout = 100 * time.Millisecond
 // the read deadline, at most every third of the lease.
 func (c *conn) renew() {
 	now := time.Now()
-	c.heard = now
+	c.heard, c.stalled = now, c.server.stall.known()
 	lease := c.session.lease
 	if now.Sub(c.renewed) < lease/3 {
 		return

@@ -2,6 +2,7 @@ package managers
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -19,10 +20,11 @@ type session struct {
 	host   string       // what it counts for in the limit of sessions per address
 	lease  time.Duration
 
-	mu     sync.Mutex // guards what follows; taken alone
-	last   time.Time  // when the client was last heard, as of the last break
-	expiry *time.Timer
-	over   bool
+	mu      sync.Mutex    // guards what follows; taken alone
+	last    time.Time     // when the client was last heard, as of the last break
+	stalled time.Duration // the server's stalls until then
+	expiry  *time.Timer
+	over    bool
 }
 
 // openSession begins a session on the connection.
@@ -47,7 +49,7 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 		s.leaveHost(c.host)
 		return nil, err
 	}
-	ss := &session{server: s, id: fx.Opened, who: c.who, host: c.host, lease: lease, last: time.Now()}
+	ss := &session{server: s, id: fx.Opened, who: c.who, host: c.host, lease: lease, last: time.Now(), stalled: s.stall.total()}
 	k.engine.Session(ss.id).Peer = c
 	k.mu.Unlock()
 	s.mu.Lock()
@@ -152,31 +154,36 @@ func (ss *session) lost(c *conn) {
 	ss.server.log.Info("session lost its connection", "session", ss.id, "remote", c.remote)
 	ss.mu.Lock()
 	if c.heard.After(ss.last) {
-		ss.last = c.heard
+		ss.last, ss.stalled = c.heard, c.stalled
 	}
 	ss.mu.Unlock()
 	ss.countDown(epoch)
 }
 
-// countDown proposes to expire the session when its lease has run out.
+// countDown proposes to expire the session when its lease has run out. The times
+// since the client was last heard in which this process did not run do not
+// count: the client may have been trying to come back.
 func (ss *session) countDown(epoch uint64) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if ss.over {
 		return
 	}
-	stalled := ss.server.stall.total()
-	wait := max(time.Until(ss.last.Add(ss.lease)), 0)
-	ss.expiry = time.AfterFunc(wait, func() { ss.expire(epoch, stalled) })
+	ss.expiry = time.AfterFunc(max(ss.leftLocked(), 0), func() { ss.expire(epoch) })
 }
 
-// expire proposes the end of the session, unless this process did not run for
-// a while: a stall extends the lease by its length.
-func (ss *session) expire(epoch uint64, stalled time.Duration) {
-	if more := ss.server.stall.total() - stalled; more > 0 {
-		ss.mu.Lock()
-		ss.last = ss.last.Add(more)
-		ss.mu.Unlock()
+// leftLocked returns how much of the lease is left.
+func (ss *session) leftLocked() time.Duration {
+	return time.Until(ss.last.Add(ss.lease + ss.server.stall.total() - ss.stalled))
+}
+
+// expire proposes the end of the session, unless the lease was extended
+// meanwhile.
+func (ss *session) expire(epoch uint64) {
+	ss.mu.Lock()
+	left := ss.leftLocked()
+	ss.mu.Unlock()
+	if left > 0 {
 		ss.countDown(epoch)
 		return
 	}
@@ -187,7 +194,7 @@ func (ss *session) expire(epoch uint64, stalled time.Duration) {
 func (ss *session) back() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.last = time.Now()
+	ss.last, ss.stalled = time.Now(), ss.server.stall.total()
 	if ss.expiry != nil {
 		ss.expiry.Stop()
 		ss.expiry = nil
@@ -243,8 +250,10 @@ func (s *Server) endSession(id uint64, why *wire.Error) {
 // stallClock adds up the times in which this process did not run: stopped, or
 // starved. A beat that comes late by more than stallLeast tells.
 type stallClock struct {
-	mu  sync.Mutex
-	sum time.Duration
+	mu   sync.Mutex // guards what follows; taken alone
+	last time.Time  // the beat before
+	sum  time.Duration
+	seen atomic.Int64 // sum, for those who must not wait
 }
 
 const (
@@ -252,29 +261,46 @@ const (
 	stallLeast = time.Second
 )
 
+// total returns the sum so far. When the process continues after a stop, it may
+// be asked before the beat is: then it sees the stall by itself.
 func (c *stallClock) total() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.beatLocked(time.Now())
 	return c.sum
+}
+
+// known returns the sum up to the last beat. It costs next to nothing.
+func (c *stallClock) known() time.Duration { return time.Duration(c.seen.Load()) }
+
+func (c *stallClock) beatLocked(now time.Time) {
+	if c.last.IsZero() {
+		return // nobody watches
+	}
+	if late := now.Sub(c.last) - stallBeat; late > stallLeast {
+		c.sum += late
+		c.seen.Store(int64(c.sum))
+		c.last = now
+	}
 }
 
 // watch beats until the channel is closed.
 func (c *stallClock) watch(done <-chan struct{}) {
 	t := time.NewTicker(stallBeat)
 	defer t.Stop()
-	last := time.Now()
 	for {
+		c.mu.Lock()
+		now := time.Now()
+		c.beatLocked(now)
+		c.last = now
+		c.mu.Unlock()
 		select {
 		case <-done:
+			c.mu.Lock()
+			c.last = time.Time{}
+			c.mu.Unlock()
 			return
 		case <-t.C:
-			now := time.Now()
-			if late := now.Sub(last) - stallBeat; late > stallLeast {
-				c.mu.Lock()
-				c.sum += late
-				c.mu.Unlock()
-			}
-			last = now
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Config struct {
 
 	create []string // --create, not parsed yet
 	source source   // where the file says what
+
+	again     func() (*Config, error) // reads the configuration again
+	keysExist bool                    // a key file that is missing is not made
 }
 
 // PythonConfig is managers.PythonConfig.
@@ -288,6 +291,10 @@ func (c *Config) entries() (entries []auth.Entry, path string, made bool, err er
 		if path, err = defaults.AuthKeyFile(); err != nil {
 			return nil, "", false, err
 		}
+	}
+	if c.keysExist {
+		k, err := auth.LoadFile(path)
+		return single(k), path, false, err
 	}
 	k, made, err := loadOrMake(path)
 	return single(k), path, made, err

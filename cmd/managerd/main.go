@@ -70,6 +70,13 @@ and that before the configuration file.`,
 				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is fine")
 				return nil
 			}
+			config.again = func() (*Config, error) {
+				next, err := load(file, flags, cmd.Flags())
+				if err == nil {
+					next.keysExist = true
+				}
+				return next, err
+			}
 			return run(cmd.Context(), config, cmd.ErrOrStderr())
 		},
 	}

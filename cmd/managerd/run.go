@@ -154,8 +154,8 @@ func loadOrMake(path string) (key auth.Key, made bool, err error) {
 	return key, true, nil
 }
 
-// reloadOn reads the keys again at every SIGHUP. The keys in use stay when one
-// cannot be read.
+// reloadOn reads the configuration's keys again at every SIGHUP. The keys in use
+// stay when one cannot be read.
 func (c *Config) reloadOn(srv *managers.Server, log *slog.Logger) (stop func()) {
 	hups := make(chan os.Signal, 1)
 	if len(reloadSignals) > 0 {
@@ -170,7 +170,11 @@ func (c *Config) reloadOn(srv *managers.Server, log *slog.Logger) (stop func()) 
 			case <-hups:
 			}
 			notify(reloading())
-			entries, _, _, err := c.entries()
+			var entries []auth.Entry
+			next, err := c.again()
+			if err == nil {
+				entries, _, _, err = next.entries()
+			}
 			if err == nil {
 				err = srv.ReplaceKeys(entries...)
 			}

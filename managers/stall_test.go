@@ -1,0 +1,27 @@
+package managers
+
+import (
+	"testing"
+	"time"
+)
+
+// TestStallIsSeenAtOnce: who asks right after the process continued sees the
+// stall, though the beat has not been yet; and it counts once.
+func TestStallIsSeenAtOnce(t *testing.T) {
+	var c stallClock
+	if c.total() != 0 {
+		t.Fatal("a stall before anybody watched")
+	}
+	c.last = time.Now().Add(-5 * time.Second)
+	first := c.total()
+	if first < 4*time.Second || first > 6*time.Second {
+		t.Fatalf("after a stop of 5s: %v", first)
+	}
+	if again := c.total(); again != first || c.known() != first {
+		t.Fatalf("the stall counts again: %v and %v, want %v", again, c.known(), first)
+	}
+	c.last = time.Now().Add(-stallBeat - stallLeast/2)
+	if got := c.total(); got != first {
+		t.Fatalf("a beat that was a little late counts: %v, want %v", got, first)
+	}
+}
