@@ -1,10 +1,12 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +20,14 @@ type Trial struct {
 	Server  string // its address
 	AuthKey auth.Credential
 	Lease   time.Duration
-	Relay   RelayConfig // Seed and Lease are set for each session
+	Dial    time.Duration // of one attempt to connect; 0 means a twentieth of Lease
+	Relay   RelayConfig   // Seed and Lease are set for each session
 
 	Survivors int // sessions whose promises must be kept
 	Dying     int // sessions that are cut off for good at some time
 	Ops       int // of each session
 	Pause     time.Duration
+	Blobs     int // when above 0: now and then a value of up to that many bytes
 	Log       func(format string, args ...any)
 }
 
@@ -42,9 +46,11 @@ type seat struct {
 	relay *Relay
 	m     *proxy.Manager
 	items int
+	blobs map[string]bool // what this session's blob may be
 
 	queue   *proxy.Queue[int]
 	dict    *proxy.Dict[string, int]
+	large   *proxy.Dict[int, string]
 	lock    *proxy.Lock
 	permits *proxy.Semaphore
 	barrier *proxy.Barrier // of the survivors
@@ -76,7 +82,9 @@ func (t *Trial) Run(ctx context.Context) error {
 			s.relay.Calm()
 		}
 	}
-	time.Sleep(t.Lease + t.Lease/2) // the dead are gone
+	if err := auditor.await(ctx); err != nil {
+		return err
+	}
 	return auditor.audit(ctx, seats)
 }
 
@@ -130,7 +138,7 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 	s := &seat{trial: t, books: b, index: i, dying: i >= t.Survivors, rng: rand.New(rand.NewPCG(t.Seed, uint64(i+1)))}
 	var err error
 	for range 20 {
-		s.m, err = proxy.Connect(ctx, addr, proxy.Config{AuthKey: t.AuthKey, Lease: t.Lease, DialTimeout: t.Lease / 20})
+		s.m, err = proxy.Connect(ctx, addr, proxy.Config{AuthKey: t.AuthKey, Lease: t.Lease, DialTimeout: cmp.Or(t.Dial, t.Lease/20)})
 		if err == nil || ctx.Err() != nil {
 			break
 		}
@@ -142,6 +150,8 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 	s.queue, err = proxy.OpenQueue[int](ctx, s.m, "queue")
 	var e error
 	s.dict, e = proxy.OpenDict[string, int](ctx, s.m, "dict")
+	open(e)
+	s.large, e = proxy.OpenDict[int, string](ctx, s.m, "large")
 	open(e)
 	s.lock, e = proxy.OpenLock(ctx, s.m, "lock")
 	open(e)
@@ -216,6 +226,8 @@ func (s *seat) step(ctx context.Context) {
 	c, cancel, impatient := s.impatient(ctx)
 	defer cancel()
 	switch n := s.rng.IntN(10); {
+	case s.trial.Blobs > 0 && s.rng.IntN(5) == 0:
+		s.blob(c, impatient)
 	case n < 3:
 		s.put(c, impatient)
 	case n < 6:
@@ -278,6 +290,35 @@ func (s *seat) add(ctx context.Context, impatient bool) {
 	}
 }
 
+// blob writes or reads this session's own large value. It travels in fragments,
+// which a cancel overtakes; a write that was given up must not come later than
+// the next.
+func (s *seat) blob(ctx context.Context, impatient bool) {
+	if s.blobs == nil || s.rng.IntN(2) == 0 {
+		s.items++
+		v := strings.Repeat(fmt.Sprint(s.items, " "), 1+s.rng.IntN(s.trial.Blobs/8))
+		err := s.large.Set(ctx, s.index, v)
+		switch {
+		case err == nil:
+			s.blobs = map[string]bool{v: true}
+			return
+		case !impatient:
+			s.failed("dict.set of a large value", err)
+		}
+		if unknown(err) && s.blobs != nil {
+			s.blobs[v] = true
+		}
+		return
+	}
+	v, err := s.large.Get(ctx, s.index)
+	switch {
+	case err != nil && !impatient:
+		s.failed("dict.get of a large value", err)
+	case err == nil && !s.blobs[v]:
+		s.books.fail("client %d wrote a large value and read another, of %d bytes that begin with %.8q", s.index, len(v), v)
+	}
+}
+
 // held is what a session does with a lock or permit that it may have got.
 func (s *seat) held(ctx context.Context, lock string, limit int, h *proxy.Hold, err error, impatient bool) {
 	if err != nil {
@@ -301,6 +342,22 @@ func (s *seat) held(ctx context.Context, lock string, limit int, h *proxy.Hold, 
 	if err := h.Release(ctx); err != nil {
 		s.failed(lock+".release", err)
 	}
+}
+
+// await waits until the dead are gone, a lease and a half at most, and all is
+// acknowledged.
+func (s *seat) await(ctx context.Context) error {
+	for end := time.Now().Add(s.trial.Lease * 3 / 2); time.Now().Before(end); time.Sleep(s.trial.Lease / 20) {
+		page, err := s.m.Sessions(ctx, 0, 1000)
+		if err != nil {
+			return err
+		}
+		if len(page.Rows) == s.trial.Survivors+1 {
+			break
+		}
+	}
+	time.Sleep(s.trial.Lease / 10)
+	return nil
 }
 
 // audit looks at what is left once the dead are gone and all is quiet.
