@@ -33,8 +33,8 @@ func readme(t *testing.T) [][]string {
 var tour = map[string]string{
 	"mgrctl ping": `(?s).*role\tadmin\n.*`,
 	`mgrctl queue put jobs '{"url": "https://example.org"}'`: ``,
-	"mgrctl create jobs Queue":                               `jobs\n`,
-	"mgrctl create config dict":                              `config\n`,
+	"mgrctl create jobs Queue":                               ``,
+	"mgrctl create config dict":                              ``,
 	"mgrctl queue get jobs":                                  `\{"url": ?"https://example\.org"\}\n`,
 	"mgrctl dict set config retries 3":                       ``,
 	"mgrctl dict incr config retries":                        `4\n`,

@@ -62,6 +62,8 @@ func TestSoak(t *testing.T) {
 	t.Logf("after  %+v", after)
 	if !back() {
 		t.Error("the server has not given back what it used")
+		t.Logf("objects: %+v", e.objects())
+		t.Logf("sessions: %+v", must1[proxy.Page[proxy.SessionInfo]](e)(e.m.Sessions(e.ctx, 0, 1000)))
 	}
 }
 
@@ -91,7 +93,8 @@ func openFiles() int {
 // round loads the server for a while.
 func round(e *env, seed uint64, d time.Duration) {
 	e.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+	ctx, cancel := context.WithCancel(context.Background()) // without a deadline that dialling would meet first
+	defer time.AfterFunc(d, cancel).Stop()
 	defer cancel()
 	var wg sync.WaitGroup
 	errs := make(chan error, 16)
@@ -120,6 +123,10 @@ func round(e *env, seed uint64, d time.Duration) {
 	close(errs)
 	for err := range errs {
 		e.Error(err)
+	}
+	// Whoever was interrupted between open and remove left a name.
+	for _, o := range must1[[]proxy.ObjectInfo](e)(e.m.Names(e.ctx, "soak.")) {
+		e.must(e.m.Remove(e.ctx, o.Name))
 	}
 }
 
@@ -190,7 +197,13 @@ func giveUp(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 	defer cancel()
 	got := make(chan error, 2)
 	go func() { got <- errOf(q.Get(short)) }()
-	go func() { got <- errOf(l.Acquire(short)) }()
+	go func() {
+		h, err := l.Acquire(short)
+		if err == nil {
+			err = h.Release(ctx)
+		}
+		got <- err
+	}()
 	if err := errors.Join(q.Put(ctx, 1), h.Release(ctx)); err != nil {
 		return err
 	}
