@@ -57,6 +57,8 @@ func serverMethods(e *env) {
 		e.Errorf("sessions: %+v", sessions.Rows)
 	}
 
+	eq(e, "who waits on an object that nobody waits on", []proxy.WaiterInfo{})(e.m.Waiting(ctx, e.objects()[0].ID))
+
 	// A session that is ended
 	m := e.connect()
 	h := must1[*proxy.Hold](e)(must1[*proxy.Lock](e)(proxy.OpenLock(ctx, m, name+".lock")).Acquire(ctx))

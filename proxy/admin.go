@@ -102,6 +102,23 @@ func listing[T any](ctx context.Context, m *Manager, method *client.Method, afte
 	return client.Invoke[Page[T]](ctx, c)
 }
 
+// WaiterInfo is what listings say of a call that waits on an object.
+type WaiterInfo struct {
+	Session   uint64 `msgpack:"session"`
+	Owner     uint64 `msgpack:"owner"` // as LockInfo.Owner; 0 for a call without one
+	Method    string `msgpack:"method"`
+	Connected bool   `msgpack:"connected"` // its session; while it is not, the call is passed over
+}
+
+// Waiting returns the calls that wait on the object with that id, the first come
+// first, up to 1000. With Lock.Holder it tells who waits for whom. It needs the
+// role admin. ErrUnknownObject if there is no such object.
+func (m *Manager) Waiting(ctx context.Context, id uint64) ([]WaiterInfo, error) {
+	c := m.s.NewServerCall(&client.ServerWaiting, 1)
+	client.Arg(c, id)
+	return client.Invoke[[]WaiterInfo](ctx, c)
+}
+
 // Info returns what the server says of itself: versions, addresses, counts of
 // objects and sessions, memory.
 func (m *Manager) Info(ctx context.Context) (map[string]any, error) {

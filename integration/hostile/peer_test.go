@@ -229,3 +229,34 @@ func TestCancelledCallStopsOnTheServer(t *testing.T) {
 	soon(t, "the method ends with its caller's session", w.ended)
 	until(t, "nothing runs", func() bool { return info(t, m, "running") <= 1 })
 }
+
+// TestWhoWaitsForWhom: holders and waiters of plain locks tell an administrator
+// of a cycle that is no error for the server.
+func TestWhoWaitsForWhom(t *testing.T) {
+	s := serve(t, plain, managers.Config{})
+	admin, a, b := s.client(), s.client(), s.client()
+	ctx, cancel := context.WithCancel(s.ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	lock := func(m *proxy.Manager, name string) *proxy.Lock {
+		return must1[*proxy.Lock](t)(proxy.OpenLock(s.ctx, m, name))
+	}
+	must1[*proxy.Hold](t)(lock(a, "first").Acquire(s.ctx))
+	must1[*proxy.Hold](t)(lock(b, "second").Acquire(s.ctx))
+	wg.Go(func() { lock(a, "second").Acquire(ctx) })
+	wg.Go(func() { lock(b, "first").Acquire(ctx) })
+	until(t, "both wait", func() bool { return info(t, admin, "parked") == 2 })
+	for name, want := range map[string][2]uint64{
+		"first":  {a.SessionID(), b.SessionID()},
+		"second": {b.SessionID(), a.SessionID()},
+	} {
+		l := lock(admin, name)
+		holder := must1[*proxy.LockInfo](t)(l.Holder(s.ctx))
+		waiting := must1[[]proxy.WaiterInfo](t)(admin.Waiting(s.ctx, l.Reference().ID()))
+		if holder.Session != want[0] || len(waiting) != 1 || waiting[0].Session != want[1] || waiting[0].Method != "acquire" || !waiting[0].Connected {
+			t.Errorf("%s: held by %+v, waited for by %+v; want sessions %d and %d", name, holder, waiting, want[0], want[1])
+		}
+	}
+	is(t, "what waits on nothing", errOf(admin.Waiting(s.ctx, 1<<40)), proxy.ErrUnknownObject)
+}

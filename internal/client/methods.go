@@ -34,4 +34,5 @@ var (
 	ServerKick         = Method{Type: "server", Name: "kick", Number: firstMethod + 12}
 	ServerCollect      = Method{Type: "server", Name: "collect", Number: firstMethod + 13}
 	ServerShutdown     = Method{Type: "server", Name: "shutdown", Number: firstMethod + 14}
+	ServerWaiting      = Method{Type: "server", Name: "waiting", Number: firstMethod + 15, Flags: Reads}
 )

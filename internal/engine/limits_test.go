@@ -176,6 +176,7 @@ func TestRoles(t *testing.T) {
 		w.want("error denied", s, 0, "sessions")
 		w.want("error denied", s, 0, "objects")
 		w.want("error denied", s, 0, "kick", 1)
+		w.want("error denied", s, 0, "waiting", o.ID)
 		w.want("error denied", s, 0, "collect")
 		w.want("error denied", s, 0, "shutdown")
 	}

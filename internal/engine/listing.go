@@ -74,6 +74,36 @@ func nameVisible(s *Session, name string) bool {
 	return slices.ContainsFunc(s.Info.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
+// rootWaiting lists the calls that wait on an object, the first come first: who
+// waits for what, to be put beside who holds what.
+func rootWaiting(o *Object, c *Call) {
+	id, err := c.Args.Uint()
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	target := o.engine.objects[id]
+	if target == nil {
+		c.Fail(wire.Errorf(wire.CodeUnknownObject, "no object %d", id))
+		return
+	}
+	var rows []byte
+	n := 0
+	for p := target.parked.head; p != nil && n < maxPage; p = p.oNext {
+		rows = wire.AppendMapHeader(rows, 4)
+		rows = wire.AppendStr(rows, "session")
+		rows = wire.AppendUint(rows, p.Session.ID)
+		rows = wire.AppendStr(rows, "owner")
+		rows = wire.AppendUint(rows, p.Owner)
+		rows = wire.AppendStr(rows, "method")
+		rows = wire.AppendStr(rows, p.Method.Name)
+		rows = wire.AppendStr(rows, "connected")
+		rows = wire.AppendBool(rows, p.Session.connected)
+		n++
+	}
+	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
+}
+
 // appendObject appends what a listing says of an object.
 func appendObject(b []byte, o *Object) []byte {
 	b = wire.AppendMapHeader(b, 8)

@@ -146,7 +146,7 @@ func (s *script) step() {
 	case 23, 24:
 		c = s.call(s.session(), 0, "release", []any{s.ref().ID, s.pick(4), s.ref().ID, s.pick(4)})
 	case 25:
-		c = s.call(s.session(), 0, []string{"types", "names", "objects", "sessions", "info", "collect", "kick"}[s.pick(7)])
+		c = s.call(s.session(), 0, []string{"types", "names", "objects", "sessions", "info", "collect", "kick", "waiting"}[s.pick(8)])
 		if s.pick(2) == 0 {
 			c.Args = list(s.next())
 		}

@@ -38,6 +38,7 @@ const (
 	MethodKick
 	MethodCollect
 	MethodShutdown
+	MethodWaiting
 )
 
 // ServerType returns the table of the server's own methods.
@@ -58,6 +59,7 @@ func ServerType() *Type {
 		{Name: "kick", Params: "session", Result: "bool", Flags: Admin, Fn: rootKick},
 		{Name: "collect", Result: "int", Flags: Admin, Fn: rootCollect},
 		{Name: "shutdown", Result: "None", Flags: Admin, Fn: toServer},
+		{Name: "waiting", Params: "ident", Result: "list", Flags: Reads | Admin, Fn: rootWaiting},
 	}}
 	t.prepare()
 	return t
