@@ -7,6 +7,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/serve"
 )
 
 // The sizes of the ordinary cases.
@@ -31,6 +32,8 @@ var (
 	netRPC     = target{label: "net/rpc", peer: "net/rpc", network: "tcp", server: roleRPC}
 	python     = target{label: "python", peer: peerPython, network: "tcp", server: "python"}
 	pythonUnix = target{label: "python, unix", peer: peerPython, network: "unix", server: "python-unix"}
+	doorTCP    = target{label: "syncmanager", peer: peerPython, network: "tcp", server: "managerd", addr: serve.PythonTCP}
+	doorUnix   = target{label: "syncmanager", peer: peerPython, network: "unix", server: "managerd", addr: serve.PythonUnix}
 	echoTCP    = target{label: "echo (limit)", peer: "echo", network: "tcp", server: roleEcho}
 	copyTCP    = target{label: "raw copy (limit)", peer: "echo", network: "tcp", server: roleEcho, addr: "copy"}
 )
@@ -51,6 +54,7 @@ func newSuite(e *env, short bool) *suite {
 	s.lock()
 	s.batch()
 	s.processes()
+	s.python()
 	s.objects()
 	s.scale()
 	s.bulk()

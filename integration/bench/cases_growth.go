@@ -171,14 +171,16 @@ func (s *suite) bulk() {
 	})
 }
 
-// atLeast makes a series measure no shorter than d.
+// atLeast makes a series measure no shorter than d, or half of it in a short
+// run.
 func atLeast(d time.Duration, s bench.Series) bench.Series {
 	run := s.Run
 	s.Run = func(ctx context.Context, round bench.Round) (map[string]float64, error) {
+		least := d
 		if round.Short {
-			d = d / 2
+			least = d / 2
 		}
-		round.Duration = max(round.Duration, d)
+		round.Duration = max(round.Duration, least)
 		return run(ctx, round)
 	}
 	return s

@@ -1,6 +1,6 @@
 // Command bench measures SyncManager against what users would pick instead:
 // Redis with rueidis and with go-redis, Go's net/rpc, and Python's own manager,
-// with raw TCP as the limit.
+// with raw TCP as the limit. Python's client is also run against managerd.
 //
 //	go run .                 all cases, five rounds
 //	go run . -short -check   a cut of about a minute that fails far below a bar

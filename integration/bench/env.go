@@ -56,10 +56,10 @@ const (
 
 // needs are the peers without which t cannot run.
 func (t target) needs() []string {
-	switch t.server {
-	case "redis":
+	switch {
+	case t.server == "redis":
 		return []string{peerRedis}
-	case "python", "python-unix":
+	case t.peer == peerPython: // its client, on whichever server
 		return []string{peerPython}
 	}
 	return nil
@@ -227,7 +227,7 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 // profiled runs f. With a prefix, and if t's server can profile itself, it does
 // so meanwhile.
 func (e *env) profiled(ctx context.Context, t target, prefix string, f func() error) error {
-	if prefix == "" || t.peer != "syncmanager" {
+	if prefix == "" || t.server != "managerd" && t.server != roleManager {
 		return f()
 	}
 	server, err := e.server(ctx, t.server)

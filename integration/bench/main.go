@@ -74,7 +74,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.json, "json", "", "also write all figures to this `file`")
 	f.StringVar(&o.svg, "svg", "", "also write one plot per group into this `directory`")
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients and server, into this `directory`; the embedded server takes the place of managerd")
-	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar, or a case fails")
+	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar or cannot be judged, or a case fails; a peer that is not installed is no failure")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
 	f.BoolVar(&o.updateDocs, "update-docs", false, "write table and plots into docs/benchmarks.md of this repository")
 	if err := f.Parse(args); err != nil {
@@ -249,8 +249,9 @@ func plots(r *report.Report, dir string) error {
 	})
 }
 
-// check fails if a bar is missed by more than half, or a case did not run. A
-// peer that is not installed leaves bars unchecked, which is said.
+// check fails if a bar is missed by more than half, a case did not run, or a bar
+// could not be judged. A peer that is not installed leaves bars unchecked, which
+// is said and is no failure.
 func check(r *report.Report, stderr io.Writer) error {
 	failures, unchecked := new(grouped), new(grouped)
 	for _, c := range r.Cases {
@@ -266,6 +267,9 @@ func check(r *report.Report, stderr io.Writer) error {
 			failures.add(fmt.Sprintf("%.3g %s is less than half of the bar of %.3g", b.Got, b.Unit, b.Limit), b.Name)
 		case bench.Unmeasured:
 			unchecked.add(b.Why, b.Name)
+			if !b.Missing && !strings.HasPrefix(b.Why, "failed: ") { // a failed series stands there already
+				failures.add("not measured: "+b.Why, b.Name)
+			}
 		}
 	}
 	for _, line := range unchecked.lines() {

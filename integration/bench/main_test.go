@@ -135,7 +135,7 @@ func TestFlags(t *testing.T) {
 func TestCheck(t *testing.T) {
 	r := &report.Report{Bars: []bench.Judgement{
 		{Name: "good", Verdict: bench.Met}, {Name: "less", Verdict: bench.Near},
-		{Name: "a", Verdict: bench.Unmeasured, Why: "missing: redis"}, {Name: "b", Verdict: bench.Unmeasured, Why: "missing: redis"},
+		{Name: "a", Verdict: bench.Unmeasured, Why: "missing: redis", Missing: true}, {Name: "b", Verdict: bench.Unmeasured, Why: "missing: redis", Missing: true},
 	}}
 	var stderr bytes.Buffer
 	if err := check(r, &stderr); err != nil {
@@ -149,6 +149,10 @@ func TestCheck(t *testing.T) {
 	r.Bars = append(r.Bars, bench.Judgement{Name: "bad", Verdict: bench.Missed, Got: 0.4, Limit: 1})
 	if err := check(r, io.Discard); err == nil || !strings.Contains(err.Error(), "bad") {
 		t.Errorf("a bar far below: %v", err)
+	}
+	r.Bars = []bench.Judgement{{Name: "odd", Verdict: bench.Unmeasured, Why: "c, s is 0"}}
+	if err := check(r, io.Discard); err == nil || !strings.Contains(err.Error(), "odd: not measured: c, s is 0") {
+		t.Errorf("a bar that could not be judged: %v", err)
 	}
 	r.Bars = nil
 	r.Cases = []bench.CaseResult{{Name: "c", Series: []bench.SeriesResult{{Name: "s", Failed: "boom"}}}}
@@ -317,6 +321,17 @@ func TestPython(t *testing.T) {
 		if got := measure(t, s.loop(pythonUnix, load.Request{Op: op, Callers: 2}), brief); got["ops"] <= 0 {
 			t.Errorf("%s: %v", op, got)
 		}
+	}
+	for _, over := range []target{doorTCP, doorUnix} {
+		over.server = roleManager // managerd has the same doors, but is built first
+		for _, op := range []string{load.OpGet, load.OpSet, load.OpCreate, load.OpCopy} {
+			if got := measure(t, s.loop(over, load.Request{Op: op, Callers: 1}), brief); got["ops"] <= 0 {
+				t.Errorf("%s over %s: %v", op, over.network, got)
+			}
+		}
+	}
+	if n := doorTCP.needs(); len(n) != 1 || n[0] != peerPython {
+		t.Errorf("Python's client on managerd needs %q, want %q", n, peerPython)
 	}
 	measure(t, s.several("two", python, 2, load.Request{Op: load.OpGet, Callers: 2}), brief)
 }

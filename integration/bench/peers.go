@@ -16,6 +16,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/report"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/serve"
 )
 
 //go:embed peers/*.py
@@ -126,7 +127,7 @@ func (e *env) startPython(ctx context.Context, name string) (*proc.Child, error)
 }
 
 // startManagerd builds the server program and starts it on plain TCP, TLS and a
-// unix socket.
+// unix socket, and for Python clients on TCP and a unix socket.
 func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
 	program := filepath.Join(e.dir, "managerd")
 	if runtime.GOOS == "windows" {
@@ -139,7 +140,7 @@ func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
 			return nil, fmt.Errorf("build managerd: %w: %.300s", err, out)
 		}
 	}
-	var ports [2]string
+	var ports [3]string
 	for i := range ports {
 		port, err := proc.FreePort()
 		if err != nil {
@@ -148,11 +149,14 @@ func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
 		ports[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
 	unix := filepath.Join(e.dir, "managerd.sock")
-	addrs := map[string]string{"tcp": ports[0], "tls": ports[1], "unix": unix}
+	python := filepath.Join(e.dir, "managerd-python.sock")
+	addrs := map[string]string{"tcp": ports[0], "tls": ports[1], "unix": unix, serve.PythonTCP: ports[2], serve.PythonUnix: python}
 	return e.guard(ctx, "managerd", proc.Guarded{
 		Argv: []string{
 			program, "--log-level", "error",
 			"--listen", "tcp+plain://" + ports[0], "--listen", "tcp://" + ports[1], "--listen", "unix://" + unix,
+			"--python-listen", "tcp://" + ports[2], "--python-listen", "unix://" + python,
+			"--create", serve.PythonDict + "=dict",
 		},
 		Env:   []string{"SYNCMANAGER_AUTHKEY=" + e.key},
 		Addrs: addrs,

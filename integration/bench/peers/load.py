@@ -1,4 +1,8 @@
-"""Generates load on Python's own manager: the closed loop of internal/load."""
+"""Generates load with Python's own client: the closed loop of internal/load.
+
+The server is Python's own, or another one that speaks its protocol. Only the
+dict is there on both; what the other workloads need is asked for with them.
+"""
 
 import os
 import random
@@ -14,7 +18,7 @@ def connect(spec):
     if spec["network"] != "unix":
         host, port = address.rsplit(":", 1)
         address = (host, int(port))
-    manager = Bench(address=address, authkey=bytes.fromhex(spec["key"]))
+    manager = Bench(address=address, authkey=spec["key"].encode())
     manager.connect()
     return manager
 
@@ -23,14 +27,18 @@ class Load:
     def __init__(self, manager):
         self.manager = manager
         self.store = manager.bench_dict()
-        self.queue = manager.bench_queue()
-        self.adder = manager.bench_adder()
+        self.queue = None
+        self.adder = None
         self.locks = {}
 
     def prepare(self, r):
         if r["op"] in ("get", "set"):
             value = "v" * r["size"]
             self.store.update({"key:%012d" % i: value for i in range(r["keys"])})
+        if r["op"] == "queue" and self.queue is None:
+            self.queue = self.manager.bench_queue()
+        if r["op"] == "add" and self.adder is None:
+            self.adder = self.manager.bench_adder()
         if r["op"] == "lock":
             for i in range(r["callers"]):
                 if i not in self.locks:
@@ -41,6 +49,7 @@ class Load:
         value = "v" * r.get("size", 0)
         names = ["key:%012d" % k for k in range(r.get("keys", 0))]
         pick = random.Random(i).randrange
+        mine = "own:%012d" % i
         store, queue = self.store, self.queue
 
         def get():
@@ -55,6 +64,11 @@ class Load:
         def set_one():
             store[names[pick(len(names))]] = value
 
+        def copy():
+            store[mine] = value
+            if len(store[mine]) != len(value):
+                raise ValueError("got a value of another size")
+
         def lock():
             self.locks[i].acquire()
             self.locks[i].release()
@@ -67,7 +81,7 @@ class Load:
             if self.adder.add(4, 3) != 7:
                 raise ValueError("4 + 3 is not 7")
 
-        ops = {"get": get, "set": set_one, "queue": put_get, "lock": lock, "create": create, "add": add}
+        ops = {"get": get, "set": set_one, "copy": copy, "queue": put_get, "lock": lock, "create": create, "add": add}
         if r["op"] not in ops:
             raise KeyError("Python's manager has no workload %r" % r["op"])
         return ops[r["op"]]

@@ -11,7 +11,7 @@ def main():
     spec = hear()
     unix = spec["network"] == "unix"
     address = spec["addr"] if unix else ("127.0.0.1", 0)
-    manager = Bench(address=address, authkey=bytes.fromhex(spec["key"]))
+    manager = Bench(address=address, authkey=spec["key"].encode())
     server = manager.get_server()
 
     def end_with_input():

@@ -70,6 +70,9 @@ type Judgement struct {
 	High    float64 `json:"round_max"` // and highest
 	Verdict Verdict `json:"verdict"`
 	Why     string  `json:"why,omitempty"`
+	// Missing says that it was not measured because a peer is not installed,
+	// which is no fault of the run.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // Judge compares a run with the bars, in their order. Bars that name a case
@@ -78,10 +81,28 @@ func (r *Result) Judge(bars []Bar) []Judgement {
 	var out []Judgement
 	for _, b := range bars {
 		if r.has(b) {
-			out = append(out, r.judge(b))
+			j := r.judge(b)
+			j.Missing = j.Verdict == Unmeasured && r.lacks(b)
+			out = append(out, j)
 		}
 	}
 	return out
+}
+
+// lacks reports whether a series that b names was left out for want of a peer,
+// and none has failed.
+func (r *Result) lacks(b Bar) bool {
+	missing := false
+	for _, t := range append([]Term{b.Value}, b.Per...) {
+		for at := &t; at != nil; at = at.Over {
+			s := r.series(at.Case, at.Series)
+			if s == nil || s.Failed != "" {
+				return false
+			}
+			missing = missing || s.Missing != ""
+		}
+	}
+	return missing
 }
 
 // has reports whether the run holds the cases of b at all.
@@ -124,8 +145,9 @@ func (r *Result) judge(b Bar) Judgement {
 		return j
 	}
 	j.Per = best.String()
-	if per.Median == 0 {
-		j.Why = fmt.Sprintf("%s is 0", best)
+	// A difference of two sizes can be negative; a ratio to it says nothing.
+	if per.Median <= 0 {
+		j.Why = fmt.Sprintf("%s is %.3g", best, per.Median)
 		return j
 	}
 	j.Got = value.Median / per.Median

@@ -105,13 +105,16 @@ func TestMissingAndFailed(t *testing.T) {
 		if js[i].Verdict != Unmeasured || !strings.Contains(js[i].Why, want) {
 			t.Errorf("bar %d: %s (%s), want not measured because of %q", i+1, js[i].Verdict, js[i].Why, want)
 		}
+		if js[i].Missing != (i == 0) {
+			t.Errorf("bar %d: missing is %v; only a peer that is not installed counts as missing", i+1, js[i].Missing)
+		}
 	}
 }
 
 func TestJudge(t *testing.T) {
 	cases := []Case{
 		{Name: "c", Series: []Series{
-			fixed("ours", 90, 100, 110), fixed("slow", 40, 50, 60), fixed("fast", 79, 80, 81), fixed("zero", 0, 0, 0),
+			fixed("ours", 90, 100, 110), fixed("slow", 40, 50, 60), fixed("fast", 79, 80, 81), fixed("zero", 0, 0, 0), fixed("negative", -2, -2, -2),
 		}},
 		{Name: "d", Series: []Series{fixed("ours", 300, 300, 330), fixed("fast", 160, 160, 160)}},
 	}
@@ -149,6 +152,7 @@ func TestJudge(t *testing.T) {
 		{Bar{Name: "worst round, most", Value: term("c", "ours"), Limit: 100, Worst: true, AtMost: true}, 110, 90, 110, Near, ""},
 		{Bar{Name: "shape", Value: over("d", "ours", "c"), Per: []Term{over("d", "fast", "c")}, Limit: 0.8},
 			1.5, 1.5, 1.6, Met, "d, fast / c, fast"},
+		{Bar{Name: "negative", AtMost: true, Value: term("c", "ours"), Per: []Term{term("c", "negative")}, Limit: 1}, 0, 0, 0, Unmeasured, "c, negative"},
 		{Bar{Name: "zero", Value: term("c", "ours"), Per: []Term{term("c", "zero")}}, 0, 0, 0, Unmeasured, "c, zero"},
 	} {
 		j := res.Judge([]Bar{tt.bar})[0]

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 )
 
@@ -15,7 +16,7 @@ import (
 type Guarded struct {
 	Argv  []string          `json:"argv"`
 	Env   []string          `json:"env,omitempty"` // in addition to the own environment
-	Addrs map[string]string `json:"addrs"`         // what the program will serve; "unix" is a path, all others host:port
+	Addrs map[string]string `json:"addrs"`         // what the program will serve: host:port, or the absolute path of a unix socket
 }
 
 // guardWait is how long a guarded program may take until it accepts
@@ -69,10 +70,10 @@ func Guard(g Guarded, in *bufio.Scanner, out io.Writer) error {
 // reachable waits until each address accepts a connection.
 func reachable(addrs map[string]string, exited <-chan error) error {
 	deadline := time.Now().Add(guardWait)
-	for name, addr := range addrs {
+	for _, addr := range addrs {
 		network := "tcp"
-		if name == "unix" {
-			network = name
+		if filepath.IsAbs(addr) {
+			network = "unix"
 		}
 		for {
 			conn, err := net.DialTimeout(network, addr, time.Second)

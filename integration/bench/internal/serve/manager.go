@@ -14,6 +14,14 @@ import (
 // AdderType is the typeid of the custom type that the benchmark registers.
 const AdderType = "Adder"
 
+// The addresses for Python clients, beside those of ManagerNetworks, and the
+// dict that these share. peers/common.py has the same name.
+const (
+	PythonTCP  = "python-tcp"
+	PythonUnix = "python-unix"
+	PythonDict = "bench_dict"
+)
+
 // Adder is the custom type of the benchmark.
 type Adder struct{}
 
@@ -30,7 +38,8 @@ type Manager struct {
 }
 
 // StartManager serves on plain TCP, TLS and a unix socket in dir, with the
-// authkey key, and returns the addresses by the names "tcp", "tls" and "unix".
+// authkey key, and for Python clients on TCP and a unix socket. It returns the
+// addresses by the names "tcp", "tls" and "unix", PythonTCP and PythonUnix.
 // sockets tells the unix sockets of one dir apart.
 func StartManager(dir, sockets string, key []byte) (*Manager, map[string]string, error) {
 	k, err := auth.FromBytes(key)
@@ -50,9 +59,22 @@ func StartManager(dir, sockets string, key []byte) (*Manager, map[string]string,
 		cancel()
 		return nil, nil, fmt.Errorf("manager: %w", err)
 	}
+	python := filepath.Join(dir, sockets+"-python.sock")
+	if err := srv.ListenPython(ctx, "tcp://127.0.0.1:0", "unix://"+python); err != nil {
+		cancel()
+		return nil, nil, fmt.Errorf("manager: %w", err)
+	}
+	if err := srv.CreateNamed(ctx, PythonDict, "dict"); err != nil {
+		cancel()
+		return nil, nil, fmt.Errorf("manager: %w", err)
+	}
 	addrs := make(map[string]string)
 	for _, addr := range srv.Addrs() {
 		scheme, rest, _ := strings.Cut(addr, "://")
+		if name, ok := pythonNetworks[scheme]; ok {
+			addrs[name] = rest
+			continue
+		}
 		addrs[ManagerNetworks[connection.Transport(scheme)]] = rest
 	}
 	go func() { m.ended <- srv.Serve(ctx) }()
@@ -63,6 +85,10 @@ func StartManager(dir, sockets string, key []byte) (*Manager, map[string]string,
 var ManagerNetworks = map[connection.Transport]string{
 	connection.TCPPlain: "tcp", connection.TCP: "tls", connection.Unix: "unix",
 }
+
+// pythonNetworks are the benchmark's names of the doors for Python by the scheme
+// of their addresses.
+var pythonNetworks = map[string]string{"python+tcp": PythonTCP, "python+unix": PythonUnix}
 
 // Close ends the server in good order.
 func (m *Manager) Close() {
