@@ -109,3 +109,26 @@ func TestLeaseCountsFromTheLastFrame(t *testing.T) {
 		}
 	})
 }
+
+// TestTokensGrowAcrossRestarts checks that the fencing tokens of a server that
+// was started later are above those of the one before.
+func TestTokensGrowAcrossRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last uint64
+		for range 3 {
+			s := newTestServer(t)
+			c := open(t, s)
+			l := c.must(0, "create", "Lock").(wire.Ref)
+			for range 100 {
+				token := uint64(c.must(l.ID, "acquire").(int64))
+				if token <= last {
+					t.Fatalf("token %d after %d", token, last)
+				}
+				last = token
+				c.must(l.ID, "release")
+			}
+			s.Close()
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
