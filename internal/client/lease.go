@@ -44,17 +44,20 @@ func (s *Session) onBeat() {
 		return
 	}
 	now := time.Now()
+	// A third of the lease, to the nearest beat: the time to resume in is what is
+	// left, and a whole beat is much of it.
+	third := s.lease/3 - s.beatEvery()/2
 	var last time.Time // when the last PING on this connection was sent
 	waits := false     // one of them has no answer for a third of a lease
 	for _, p := range s.pings {
 		if p.conn == c && p.sent.After(last) {
 			last = p.sent
 		}
-		if p.conn == c && now.Sub(p.sent) >= s.lease/3 {
+		if p.conn == c && now.Sub(p.sent) >= third {
 			waits = true
 		}
 	}
-	if waits && now.Sub(s.renewed) >= s.lease/3*2 {
+	if waits && now.Sub(s.renewed) >= s.lease/3+third {
 		// Whatever is heard: another third of waiting would be the lease's end.
 		s.mu.Unlock()
 		s.giveUp(c)
@@ -63,7 +66,7 @@ func (s *Session) onBeat() {
 	if last.IsZero() {
 		last = s.renewed
 	}
-	if now.Sub(last) < s.lease/3 {
+	if now.Sub(last) < third {
 		s.mu.Unlock()
 		s.flushSoon()
 		return
