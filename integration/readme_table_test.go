@@ -310,3 +310,27 @@ func publicPackages(t *testing.T) map[string]*types.Package {
 	}
 	return pkgs
 }
+
+// TestReadmeLinks holds that what the README and the documents link to is there.
+func TestReadmeLinks(t *testing.T) {
+	code := regexp.MustCompile("(?s)```.*?```|`[^`]*`")
+	docs, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	for _, doc := range append(docs, "../README.md", "../CHANGELOG.md") {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", doc, m[1])
+			}
+		}
+	}
+}
