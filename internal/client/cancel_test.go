@@ -58,6 +58,52 @@ func TestCancelInTime(t *testing.T) {
 	})
 }
 
+// A caller that reads its reply itself is interrupted by the end of its context.
+// That costs neither the verdict nor the connection.
+func TestCancelOfReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		s, c := open(t, p, Config{})
+		defer end(s)
+		q := testRef(s, 5, "Queue")
+		for range soloRuns + 1 {
+			r := goCall(context.Background(), q, &get, "k")
+			c.reply(c.expectCall().Serial, "v")
+			if got := <-r; got.err != nil {
+				t.Fatal(got.err)
+			}
+			synctest.Wait()
+		}
+		for range 2 {
+			ctx, cancel := context.WithCancel(context.Background())
+			r := goCall(ctx, q, &take)
+			m := c.expectCall()
+			synctest.Wait()
+			s.mu.Lock()
+			if who := s.conn.turn; who != turnCaller {
+				t.Errorf("turn %d: the caller does not read, so this test shows nothing", who)
+			}
+			s.mu.Unlock()
+			cancel()
+			c.expectCancel(m.Serial, wire.CancelAsk)
+			c.replyError(m.Serial, wire.ErrCancelled)
+			if got := <-r; !errors.Is(got.err, context.Canceled) || !SafeToRetry(got.err) {
+				t.Errorf("got %v (safe %v), want the context's error, safe to retry", got.err, SafeToRetry(got.err))
+			}
+			synctest.Wait()
+			for range soloRuns + 1 {
+				r := goCall(context.Background(), q, &get, "k")
+				c.reply(c.expectCall().Serial, "v")
+				<-r
+				synctest.Wait()
+			}
+		}
+		if len(p.conns) != 0 {
+			t.Error("the connection was given up")
+		}
+	})
+}
+
 func TestCancelWithoutVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := open(t, newPeer(t), Config{})

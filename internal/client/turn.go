@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -122,15 +123,10 @@ func readError(err error) error {
 		return wire.Errorf(wire.CodeProtocol, "the server sent a %v", err)
 	case errors.Is(err, io.EOF):
 		return errors.New("the server closed the connection")
-	case isTimeout(err):
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errInterrupted
 	}
 	return err
-}
-
-func isTimeout(err error) bool {
-	t, ok := err.(interface{ Timeout() bool })
-	return ok && t.Timeout()
 }
 
 // interrupter ends a caller's read when his context ends. It stays with the

@@ -2,8 +2,10 @@ package link
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Reader takes frames from a stream in batches. It is not safe for concurrent
@@ -53,7 +55,8 @@ func (r *Reader) SetMax(max int) {
 //
 // At the end of the stream the error is io.EOF if no frame was begun, and
 // io.ErrUnexpectedEOF inside one. An error that wraps ErrFrame says that the
-// peer broke the rules; it sticks.
+// peer broke the rules; it sticks. A read deadline that passed ends one call of
+// Next and not the stream: the next call goes on where that one stopped.
 func (r *Reader) Next() (kind byte, body []byte, err error) {
 	for !r.scan() {
 		if err := r.fill(); err != nil {
@@ -153,8 +156,11 @@ func (r *Reader) finishWhole() {
 
 // fill reads once. What was handed out in place is void after it.
 func (r *Reader) fill() error {
-	if r.ioEr != nil {
-		return r.end(r.ioEr)
+	if err := r.ioEr; err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			r.ioEr = nil // the stream goes on
+		}
+		return r.end(err)
 	}
 	if r.whole.total > 0 {
 		n, err := r.src.Read(r.whole.space())

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -272,4 +274,48 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("read at once: %x, %s; in steps: %x, %s", a, errA, b, errB)
 		}
 	})
+}
+
+// stutter fails every other read with the error, and else reads one byte.
+type stutter struct {
+	r     io.Reader
+	err   error
+	fails bool
+}
+
+func (s *stutter) Read(b []byte) (int, error) {
+	if s.fails = !s.fails; s.fails {
+		return 0, s.err
+	}
+	return s.r.Read(b[:min(1, len(b))])
+}
+
+// A read deadline interrupts a reader, wherever it is in a frame. All other
+// errors end the stream.
+func TestReadDeadline(t *testing.T) {
+	small, whole, pieces := bytes.Repeat([]byte("s"), 10), bytes.Repeat([]byte("w"), size2+10), bytes.Repeat([]byte("p"), 100)
+	stream := join(AppendFrame(nil, 4, small), AppendFrame(nil, 5, whole),
+		frag(3, flagFirst, 101, append([]byte{6}, pieces[:60]...)), frag(3, flagLast, -1, pieces[60:]))
+	expired := &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	r := NewReader(&stutter{r: bytes.NewReader(stream), err: expired}, 0)
+	interruptions := 0
+	for i, want := range [][]byte{small, whole, pieces} {
+		kind, body, err := r.Next()
+		for ; errors.Is(err, os.ErrDeadlineExceeded); interruptions++ {
+			kind, body, err = r.Next()
+		}
+		if err != nil || int(kind) != 4+i || !bytes.Equal(body, want) {
+			t.Fatalf("frame %d: kind %d, %d bytes, %v", i, kind, len(body), err)
+		}
+	}
+	if interruptions != len(stream) {
+		t.Errorf("%d interruptions, want one for each of %d bytes", interruptions, len(stream))
+	}
+	broken := errors.New("broken")
+	r = NewReader(&stutter{r: bytes.NewReader(stream), err: broken}, 0)
+	for range 2 {
+		if _, _, err := r.Next(); err != broken {
+			t.Errorf("got %v, want an error that sticks", err)
+		}
+	}
 }
