@@ -32,13 +32,16 @@ type interpreter struct {
 	minor   int
 }
 
-// pythons returns one interpreter of each version from 3.8 on, the newest
-// last. Without any the test is skipped, or fails if they are required.
+// pythons returns the interpreters that SYNCMANAGER_TEST_PYTHONS lists,
+// separated as in PATH, one of each version from 3.8 on, the newest last; else
+// the one in PATH. Without any the test is skipped, or fails if they are
+// required.
 func pythons(t *testing.T) []interpreter {
 	t.Helper()
-	home, _ := os.UserHomeDir()
-	paths, _ := filepath.Glob(filepath.Join(home, ".pyenv", "versions", "*", "bin", "python3"))
-	paths = append(paths, "python3", "python")
+	paths := []string{"python3", "python"}
+	if list := os.Getenv("SYNCMANAGER_TEST_PYTHONS"); list != "" {
+		paths = filepath.SplitList(list)
+	}
 	var found []interpreter
 	for _, p := range paths {
 		out, err := exec.Command(p, "-c", "import sys; print(*sys.version_info[:2])").Output()
@@ -52,12 +55,9 @@ func pythons(t *testing.T) []interpreter {
 		}
 	}
 	if len(found) == 0 {
-		missing(t, "no Python from 3.8 on: neither python3 in PATH nor ~/.pyenv/versions")
+		missing(t, "no Python from 3.8 on: no python3 in PATH")
 	}
 	slices.SortFunc(found, func(a, b interpreter) int { return a.minor - b.minor })
-	if testing.Short() {
-		found = found[len(found)-1:]
-	}
 	return found
 }
 
