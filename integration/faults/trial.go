@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -344,20 +345,25 @@ func (s *seat) held(ctx context.Context, lock string, limit int, h *proxy.Hold, 
 	}
 }
 
-// await waits until the dead are gone, a lease and a half at most, and all is
-// acknowledged.
+// await waits until the dead are gone and the others are at rest: connected,
+// with nothing that waits or is not acknowledged. It does so for a lease and a
+// half at most; audit says what is wrong then.
 func (s *seat) await(ctx context.Context) error {
 	for end := time.Now().Add(s.trial.Lease * 3 / 2); time.Now().Before(end); time.Sleep(s.trial.Lease / 20) {
 		page, err := s.m.Sessions(ctx, 0, 1000)
 		if err != nil {
 			return err
 		}
-		if len(page.Rows) == s.trial.Survivors+1 {
+		if len(page.Rows) == s.trial.Survivors+1 && !slices.ContainsFunc(page.Rows, s.restless) {
 			break
 		}
 	}
-	time.Sleep(s.trial.Lease / 10)
 	return nil
+}
+
+// restless reports whether another session has something under way.
+func (s *seat) restless(row proxy.SessionInfo) bool {
+	return row.ID != s.m.SessionID() && (row.Parked != 0 || row.Kept != 0 || !row.Connected)
 }
 
 // audit looks at what is left once the dead are gone and all is quiet.
@@ -389,7 +395,7 @@ func (s *seat) audit(ctx context.Context, seats []*seat) error {
 		s.books.fail("%d sessions are there, want %d survivors and the auditor", len(page.Rows), s.trial.Survivors)
 	}
 	for _, row := range page.Rows {
-		if row.ID != s.m.SessionID() && (row.Parked != 0 || row.Kept != 0 || !row.Connected) {
+		if s.restless(row) {
 			s.books.fail("session %d is not at rest: %+v", row.ID, row)
 		}
 	}
