@@ -293,7 +293,12 @@ type trace struct {
 // logTraces logs the calls of a batch, at debug level.
 func (c *conn) logTraces() {
 	for _, t := range c.traces {
-		c.server.log.Debug("call", "session", c.session.id, "serial", t.serial, "object", t.object, "typeid", t.typeid, "method", t.method)
+		c.server.traceCall(c.session.id, t)
 	}
 	c.traces = c.traces[:0]
+}
+
+// traceCall logs one call.
+func (s *Server) traceCall(session uint64, t trace) {
+	s.log.Debug("call", "session", session, "serial", t.serial, "object", t.object, "typeid", t.typeid, "method", t.method)
 }
