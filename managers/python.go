@@ -205,14 +205,10 @@ func (l pythonListener) Accept() (newcomer, error) {
 type pythonStream struct{ stream }
 
 // servePython serves a newcomer who speaks Python's protocol.
-func (s *Server) servePython(raw pythonStream) {
+func (s *Server) servePython(raw pythonStream, place *stranger) {
 	remote := raw.RemoteAddr()
-	place, ok := s.strangers.enter(auth.LimiterHost(remote), raw)
-	if !ok {
-		raw.Close()
-		return
-	}
 	err := s.pythonDoor().ServeConn(s.context, raw.Stream.Conn, func() { s.strangers.leave(place) })
+	s.strangers.leave(place) // if it never authenticated
 	if err != nil {
 		s.log.Debug("connection ended", "remote", remote.String(), "protocol", "python", "err", err)
 	}

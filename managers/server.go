@@ -216,28 +216,30 @@ func (s *Server) accept(l listener) error {
 				return nil
 			}
 		}
+		// Here and not on the goroutine: strangers have their places in the
+		// order in which they came.
+		place, ok := s.strangers.enter(auth.LimiterHost(raw.RemoteAddr()), raw)
+		if !ok {
+			raw.Close()
+			continue
+		}
 		s.running.Add(1)
 		go func() {
 			defer s.running.Done()
-			s.greet(raw)
+			s.greet(raw, place)
 		}()
 	}
 }
 
 // greet turns a stranger into a client: the handshakes, and then the
 // connection's read loop.
-func (s *Server) greet(raw newcomer) {
+func (s *Server) greet(raw newcomer, place *stranger) {
 	if p, ok := raw.(pythonStream); ok {
-		s.servePython(p)
+		s.servePython(p, place)
 		return
 	}
 	remote := raw.RemoteAddr()
 	host := auth.LimiterHost(remote)
-	place, ok := s.strangers.enter(host, raw)
-	if !ok {
-		raw.Close()
-		return
-	}
 	s.mu.Lock()
 	rekeyed := s.rekeyed
 	s.mu.Unlock()
