@@ -465,11 +465,11 @@ func (s *Session) die(err error) {
 	s.expiry.Stop()
 	s.flush.Stop()
 	s.mu.Unlock()
+	s.holds.lose(err) // before Done says that the session is over
 	s.cancel()
 	if c != nil {
 		c.close()
 	}
-	s.holds.lose(err)
 	if mine {
 		return
 	}
