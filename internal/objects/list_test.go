@@ -37,6 +37,9 @@ func TestListLikePython(t *testing.T) {
 func TestListLikeThisPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
+		if strings.Contains(os.Getenv("SYNCMANAGER_TEST_REQUIRE"), "python") {
+			t.Fatal("python3 is required and not installed")
+		}
 		t.Skip("no python3 here")
 	}
 	out, err := exec.Command(python, "testdata/list.py", "2", "1000").Output()

@@ -156,6 +156,9 @@ func pythons(t *testing.T) []string {
 		}
 	}
 	if len(all) == 0 {
+		if strings.Contains(os.Getenv("SYNCMANAGER_TEST_REQUIRE"), "python") {
+			t.Fatal("python3 is required and not installed")
+		}
 		t.Skip("python3 is not installed")
 	}
 	return all
