@@ -217,7 +217,7 @@ func (d *daemon) record(msg string) (map[string]any, bool) {
 // connect connects to the daemon's first address.
 func (d *daemon) connect(ctx context.Context) *proxy.Manager {
 	d.Helper()
-	m, err := connect(ctx, d.addrs[0], d.key)
+	m, err := connect(ctx, d.addrs[0], d.key, 0)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -238,19 +238,24 @@ func (d *daemon) client(part string, at int, args ...string) *process {
 	return start(d, cmd)
 }
 
-func connect(ctx context.Context, addr, keyFile string) (*proxy.Manager, error) {
+// connect connects with the key in a file. A lease of 0 is the server's.
+func connect(ctx context.Context, addr, keyFile string, lease time.Duration) (*proxy.Manager, error) {
 	key, err := auth.LoadFile(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	return proxy.Connect(ctx, addr, proxy.Config{AuthKey: key, Lease: time.Second})
+	return proxy.Connect(ctx, addr, proxy.Config{AuthKey: key, Lease: lease})
 }
 
 // child is what the client processes do.
 func child(part string, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*limit)
 	defer cancel()
-	m, err := connect(ctx, args[0], args[1])
+	lease := time.Duration(0)
+	if part == "holder" {
+		lease = time.Second // it is killed, and others wait for its end
+	}
+	m, err := connect(ctx, args[0], args[1], lease)
 	if err != nil {
 		return err
 	}

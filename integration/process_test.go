@@ -282,7 +282,7 @@ func TestTwoStarters(t *testing.T) {
 			t.Errorf("a server that came too late: %v, it says %q", p.err, p.stderr)
 		}
 	}
-	m, err := connect(ctx, "unix://"+path, key)
+	m, err := connect(ctx, "unix://"+path, key, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
