@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -110,12 +111,15 @@ func TestMux(t *testing.T) {
 
 // Nothing runs before the mux is used.
 func TestMuxIsLazy(t *testing.T) {
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	a, _ := pair(t, "pipe")
 	o := NewOutbox(a, OutboxConfig{})
 	m := NewMux(o, MuxConfig{})
-	if n := runtime.NumGoroutine(); n != before {
-		t.Errorf("%d goroutines more for an idle connection", n-before)
+	// By their ids and not by their number: those of earlier tests may still end.
+	for id, trace := range goroutines() {
+		if _, was := before[id]; !was {
+			t.Errorf("an idle connection started goroutine %s", trace)
+		}
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
@@ -123,6 +127,18 @@ func TestMuxIsLazy(t *testing.T) {
 	if _, err := m.Open(context.Background()); err != ErrClosed {
 		t.Errorf("Open after Close: %v", err)
 	}
+}
+
+// goroutines returns the stack trace of each goroutine by its id.
+func goroutines() map[string]string {
+	buf := make([]byte, 1<<20)
+	all := map[string]string{}
+	for trace := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if fields := strings.Fields(trace); len(fields) > 1 {
+			all[fields[1]] = trace
+		}
+	}
+	return all
 }
 
 // The head of a data frame leaves together with its body.
