@@ -49,24 +49,49 @@ func TestMethods(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			e := newEnv(t, transport, registerCounter)
-			for _, c := range methodCases {
-				t.Run(c.name, func(t *testing.T) {
-					sub := *e
-					sub.TB = t
-					c.run(&sub)
-				})
-			}
-			called := e.log.called()
-			var missing []string
-			for _, name := range allMethods() {
-				if called[name] == 0 {
-					missing = append(missing, name)
+			e.callAllMethods(t, func() {})
+		})
+	}
+}
+
+// TestMethodsBesideRawConnections does the same while both clients have raw
+// connections under load on the connections of their calls.
+func TestMethodsBesideRawConnections(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			e := newEnv(t, transport, registerCounter, registerEcho)
+			both := []*traffic{e.startTraffic(e.m), e.startTraffic(e.m2)}
+			e.callAllMethods(t, func() {
+				for _, r := range both {
+					e.flows(r)
 				}
-			}
-			if len(missing) > 0 {
-				t.Errorf("no case called %s", strings.Join(missing, ", "))
+			})
+			for _, r := range both {
+				e.end(r)
 			}
 		})
+	}
+}
+
+// callAllMethods runs all cases, and after each what is given.
+func (e *env) callAllMethods(t *testing.T, after func()) {
+	for _, c := range methodCases {
+		t.Run(c.name, func(t *testing.T) {
+			sub := *e
+			sub.TB = t
+			c.run(&sub)
+		})
+		after()
+	}
+	called := e.log.called()
+	var missing []string
+	for _, name := range allMethods() {
+		if called[name] == 0 {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("no case called %s", strings.Join(missing, ", "))
 	}
 }
 
