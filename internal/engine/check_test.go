@@ -21,6 +21,7 @@ func check(t testing.TB, e *Engine, damaged bool) {
 	}
 	holds := make(map[*Object]int)
 	refs := make(map[*Object]int)
+	kept := make(map[*Object]int)
 	made := make(map[uint64]int)
 	bytes := int64(0)
 	n := 0
@@ -36,6 +37,7 @@ func check(t testing.TB, e *Engine, damaged bool) {
 				_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 					if target := e.objects[r.ID]; target != nil {
 						holds[target]++
+						kept[target]++
 						if !o.hasRefs {
 							fail("object %d holds a reference and does not know it", o.ID)
 						}
@@ -135,6 +137,9 @@ func check(t testing.TB, e *Engine, damaged bool) {
 	for o := e.first; o != nil; o = o.next {
 		if o.holds != holds[o] && !damaged || o.holds < holds[o] || o.holds <= 0 {
 			fail("object %d (%s) has %d holds, counted %d", o.ID, o.Type.Name, o.holds, holds[o])
+		}
+		if o.kept != kept[o] && !damaged || o.kept < kept[o] {
+			fail("object %d (%s) has %d references in values, counted %d", o.ID, o.Type.Name, o.kept, kept[o])
 		}
 		if o.refs != refs[o] {
 			fail("object %d (%s) has %d sessions, counted %d", o.ID, o.Type.Name, o.refs, refs[o])

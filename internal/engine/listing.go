@@ -106,7 +106,7 @@ func rootWaiting(o *Object, c *Call) {
 
 // appendObject appends what a listing says of an object.
 func appendObject(b []byte, o *Object) []byte {
-	b = wire.AppendMapHeader(b, 8)
+	b = wire.AppendMapHeader(b, 9)
 	b = wire.AppendStr(b, "id")
 	b = wire.AppendUint(b, o.ID)
 	b = wire.AppendStr(b, "name")
@@ -123,6 +123,8 @@ func appendObject(b []byte, o *Object) []byte {
 	}
 	b = wire.AppendStr(b, "sessions")
 	b = wire.AppendInt(b, int64(o.refs))
+	b = wire.AppendStr(b, "references")
+	b = wire.AppendInt(b, int64(o.kept))
 	b = wire.AppendStr(b, "waiting")
 	n := 0
 	for c := o.parked.head; c != nil && n < maxPage; c = c.oNext {

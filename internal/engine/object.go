@@ -18,6 +18,7 @@ type Object struct {
 	Created  int64
 	holds    int  // what keeps it alive, counted
 	refs     int  // of these, how many are sessions'
+	kept     int  // of these, how many are in values that objects keep
 	hasRefs  bool // some value that it keeps holds a reference
 	poisoned bool
 	removed  bool
@@ -185,8 +186,7 @@ func (o *Object) holdInside(raw wire.Raw) {
 	// The references were checked when the call arrived.
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 		if target := e.objects[r.ID]; target != nil {
-			target.hold()
-			o.mayRefer()
+			o.refer(target)
 		}
 		return nil
 	})
@@ -196,6 +196,7 @@ func (o *Object) dropInside(raw wire.Raw) {
 	e := o.engine
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 		if target := e.objects[r.ID]; target != nil {
+			target.kept--
 			e.letGo(target)
 		}
 		return nil
@@ -203,8 +204,12 @@ func (o *Object) dropInside(raw wire.Raw) {
 }
 
 // HoldObject keeps another object alive for o, as a Condition does its lock.
-func (o *Object) HoldObject(target *Object) {
+func (o *Object) HoldObject(target *Object) { o.refer(target) }
+
+// refer counts a reference that a value of o's holds from now on.
+func (o *Object) refer(target *Object) {
 	target.hold()
+	target.kept++
 	o.mayRefer()
 }
 

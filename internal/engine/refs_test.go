@@ -339,6 +339,39 @@ func TestOutsideResults(t *testing.T) {
 	w.close()
 }
 
+// TestListedReferences: a listing tells how many sessions refer to an object, and
+// how many references to it objects keep.
+func TestListedReferences(t *testing.T) {
+	w := newWorld(t, 2)
+	item := w.ref(1, 0, "open", "item", "box")
+	box, other := w.create(1, "box"), w.create(1, "box")
+	row := func(sessions, references int64) {
+		t.Helper()
+		var got []struct {
+			Sessions   int64 `msgpack:"sessions"`
+			References int64 `msgpack:"references"`
+		}
+		err := wire.Unmarshal(w.reply(1, w.start(1, 0, "names", "item")).Value.Bytes(), &got, nil)
+		if err != nil || len(got) != 1 || got[0].Sessions != sessions || got[0].References != references {
+			t.Fatalf("%+v, %v; want %d and %d", got, err, sessions, references)
+		}
+	}
+	row(1, 0)
+	w.want("None", 1, box.ID, "add", []any{item, 1, []any{item}})
+	w.want("None", 1, other.ID, "add", item)
+	row(1, 3)
+	w.want("None", 1, item.ID, "add", item) // itself
+	row(1, 4)
+	w.ref(2, 0, "attach", item)
+	row(2, 4)
+	w.want("None", 1, 0, "release", []any{other.ID, 1})
+	row(2, 3)
+	w.start(1, item.ID, "take")
+	w.start(1, box.ID, "take")
+	row(2, 0)
+	w.close()
+}
+
 // TestListings: pages go on where the last one ended, also when the object of
 // the cursor is gone.
 func TestListings(t *testing.T) {

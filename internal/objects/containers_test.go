@@ -21,6 +21,8 @@ type history struct {
 	r    *rand.Rand
 	refs []wire.Ref
 	wait []*answer
+
+	listed int64 // references that listings had, in all
 }
 
 // anyValue returns a random value; flat ones can be keys.
@@ -202,6 +204,40 @@ func (h *history) check(o wire.Ref) {
 	}
 }
 
+// references compares how many references to each object the server lists with
+// how many are in the states of all objects.
+func (h *history) references() {
+	h.t.Helper()
+	i := slices.IndexFunc(h.w.clients, func(c *client) bool { return h.w.e.Session(c.id).Connected() })
+	if i < 0 {
+		return
+	}
+	var page struct {
+		Next uint64
+		Rows []struct {
+			ID         uint64 `msgpack:"id"`
+			References int64  `msgpack:"references"`
+		}
+	}
+	raw := h.w.clients[i].ok(server, "objects")
+	if err := wire.Unmarshal(raw.Bytes(), &page, nil); err != nil || page.Next != 0 {
+		h.t.Fatalf("objects: %+v, %v", page, err)
+	}
+	model := make(map[uint64]int64)
+	for _, o := range h.refs {
+		_ = wire.ForEachRef(h.state(o), func(r wire.Ref) error {
+			model[r.ID]++
+			return nil
+		})
+	}
+	for _, o := range page.Rows {
+		if o.References != model[o.ID] {
+			h.t.Fatalf("%d references to object %d are listed, and the model has %d", o.References, o.ID, model[o.ID])
+		}
+		h.listed += model[o.ID]
+	}
+}
+
 // TestContainerHistories makes random calls from several sessions that come and
 // go. Each history is replayed, and in the end nothing may be held by error.
 func TestContainerHistories(t *testing.T) {
@@ -237,6 +273,12 @@ func TestContainerHistories(t *testing.T) {
 		}
 		for i := range 1500 {
 			h.step(i)
+			if i%50 == 0 {
+				h.references()
+			}
+		}
+		if h.listed == 0 {
+			t.Fatalf("seed %d: no listing had a reference", seed)
 		}
 		w.manual = false
 		for len(w.work) > 0 {
