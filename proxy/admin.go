@@ -9,14 +9,15 @@ import (
 
 // ObjectInfo is what listings say of an object.
 type ObjectInfo struct {
-	ID       uint64 `msgpack:"id"`
-	Name     string `msgpack:"name"` // "" for an anonymous object
-	TypeID   string `msgpack:"typeid"`
-	Bytes    int64  `msgpack:"bytes"`    // by the server's own count
-	Len      *int64 `msgpack:"len"`      // entries; nil for what has none
-	Sessions int64  `msgpack:"sessions"` // that hold a reference
-	Waiting  int64  `msgpack:"waiting"`  // calls that wait on it, up to 1000
-	Created  int64  `msgpack:"created"`  // nanoseconds since 1970, by the server's clock
+	ID         uint64 `msgpack:"id"`
+	Name       string `msgpack:"name"` // "" for an anonymous object
+	TypeID     string `msgpack:"typeid"`
+	Bytes      int64  `msgpack:"bytes"`      // by the server's own count
+	Len        *int64 `msgpack:"len"`        // entries; nil for what has none
+	Sessions   int64  `msgpack:"sessions"`   // that hold a reference
+	References int64  `msgpack:"references"` // to it in values that objects keep: containers, and a Condition's lock
+	Waiting    int64  `msgpack:"waiting"`    // calls that wait on it, up to 1000
+	Created    int64  `msgpack:"created"`    // nanoseconds since 1970, by the server's clock
 }
 
 // CreatedAt returns Created as a time.
