@@ -145,7 +145,7 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 
 	var err error
 	if t.serverHello, err = m.read("server hello", serverHelloSize); err != nil {
-		return Session{}, err
+		return Session{}, hint(config.Channel.Kind, err)
 	}
 	answer, err := decodeServerHello(t.serverHello)
 	if err != nil {
@@ -193,6 +193,15 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 		return Session{}, fmt.Errorf("auth: %w", err)
 	}
 	return session, nil
+}
+
+// hint says in an error what a port that speaks TLS looks like from a connection
+// without: it hangs up, or sends an alert.
+func hint(kind string, err error) error {
+	if kind != TransportTCP || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w; the port may speak TLS: its address is a tcp:// one then, not tcp+plain://", err)
 }
 
 func runServer(ctx context.Context, m *messages, config *ServerConfig, versions [2]uint16) (Session, error) {

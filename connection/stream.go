@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"sync"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -73,24 +75,54 @@ func channelOf(ctx context.Context, t Transport, conn net.Conn) (auth.Channel, e
 	}
 	c := conn.(*link.TLSConn)
 	if err := c.HandshakeContext(ctx); err != nil {
-		return auth.Channel{}, fmt.Errorf("TLS with %s: %w", conn.RemoteAddr(), hint(err))
+		return auth.Channel{}, fmt.Errorf("TLS: %w", hint(err))
 	}
 	state := c.ConnectionState()
 	exp, err := auth.ExporterTLS(&state)
 	if err != nil {
-		return auth.Channel{}, fmt.Errorf("TLS with %s: %w", conn.RemoteAddr(), err)
+		return auth.Channel{}, fmt.Errorf("TLS: %w", err)
 	}
 	return auth.Channel{Kind: auth.TransportTLS, Exporter: exp}, nil
 }
 
-// hint says in an error what a wrong transport looks like from here.
+// hint says in an error what a port without TLS looks like from here: it answers
+// with something else, or hangs up on the first message.
 func hint(err error) error {
+	const instead = "its address is a tcp+plain:// one then, not tcp://"
 	var rec tls.RecordHeaderError
-	if errors.As(err, &rec) {
-		return fmt.Errorf("%w; the other side does not speak TLS: its address may be a tcp+plain:// one", err)
+	var read *net.OpError
+	switch {
+	case errors.As(err, &rec):
+		return fmt.Errorf("%w; the other side does not speak TLS: %s", err, instead)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, io.EOF), errors.As(err, &read) && read.Op == "read":
+		return fmt.Errorf("%w; the port may not speak TLS: %s", plain(err), instead)
 	}
 	return err
 }
+
+// plain leaves out of an error's text what package net says in it of the
+// operation and its addresses. It wraps what it is given.
+func plain(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Err == nil {
+		return err
+	}
+	why := op.Err
+	var call *os.SyscallError
+	if errors.As(why, &call) {
+		why = call.Err
+	}
+	return &plainError{text: why.Error(), err: err}
+}
+
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Unwrap() error { return e.err }
 
 // DialStream connects to a listener. It blocks until the connection stands,
 // TLS included, or the context ends. It authenticates nobody.
@@ -121,7 +153,7 @@ func dialStream(ctx context.Context, a Address, cfg StreamConfig) (*Stream, erro
 		s.Conn, err = d.DialContext(ctx, "tcp", a.hostPort())
 	}
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	tune(s.Conn)
 	if a.Transport == TCP {

@@ -94,7 +94,7 @@ func (c *Config) dialer(a connection.Address) client.Dialer {
 		who, err := auth.Client(ctx, stream.Conn, auth.ClientConfig{KeyName: cfg.KeyName, Credential: cfg.AuthKey, Channel: stream.Channel})
 		if err != nil {
 			stream.Close()
-			return nil, auth.Session{}, err
+			return nil, auth.Session{}, fmt.Errorf("connect to %s: %w", a, err)
 		}
 		return stream.Conn, who, nil
 	}

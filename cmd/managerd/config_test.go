@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -244,6 +245,79 @@ func TestFlagsGoFirst(t *testing.T) {
 	t.Setenv(defaults.Prefix+"LEASE", "soon")
 	if _, err := start(t); err == nil || !strings.HasPrefix(err.Error(), defaults.Prefix+`LEASE="soon"`) {
 		t.Errorf("a wrong variable: %v", err)
+	}
+}
+
+// TestCreateFromEnvironment holds that the variable of a flag which may be
+// repeated takes a list, also of entries with commas in them.
+func TestCreateFromEnvironment(t *testing.T) {
+	path := file(t, "objects: [{name: a, type: dict}]")
+	for _, text := range []string{
+		`jobs=Queue:[100],config=dict:[[["x", 1], ["y", 2]]],l=list`,
+		"jobs=Queue:[100]\nconfig=dict:[[[\"x\", 1],\n [\"y\", 2]]]\nl=list\n",
+	} {
+		t.Setenv(defaults.Prefix+"CREATE", text)
+		cmd := command()
+		if err := defaults.FromEnvironment(cmd.Flags()); err != nil {
+			t.Fatal(err)
+		}
+		create, err := cmd.Flags().GetStringArray("create")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := load(path, &Config{create: create}, cmd.Flags())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, o := range c.Objects {
+			names = append(names, o.Name+" "+o.Type)
+		}
+		if want := []string{"a dict", "jobs Queue", "config dict", "l list"}; !slices.Equal(names, want) {
+			t.Errorf("%q makes %q, want %q", text, names, want)
+		}
+		if out, err := start(t, "--check-config"); err != nil {
+			t.Errorf("%q: %v\n%s", text, err, out)
+		}
+	}
+	t.Setenv(defaults.Prefix+"CREATE", "a=list,b")
+	if _, err := start(t, "--check-config"); err == nil || !strings.HasPrefix(err.Error(), `--create "b": it should be NAME=TYPEID`) {
+		t.Errorf("a wrong entry gives %v", err)
+	}
+}
+
+// TestExitCodes holds that what is wrong with the command line, the environment
+// or the configuration ends the program in another way than what is wrong with
+// the machine.
+func TestExitCodes(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for name, c := range map[string]struct {
+		args []string
+		want int
+	}{
+		"unknown flag":           {[]string{"--bogus"}, exitUsage},
+		"flag of another type":   {[]string{"--lease", "soon"}, exitUsage},
+		"flag out of range":      {[]string{"--lease", "1ms"}, exitUsage},
+		"argument":               {[]string{"serve"}, exitUsage},
+		"no such file":           {[]string{"--config", "/does/not/exist"}, exitUsage},
+		"unknown key":            {[]string{"--config", file(t, "what: 1")}, exitUsage},
+		"checked, unknown type":  {[]string{"--check-config", "--create", "x=Nope"}, exitUsage},
+		"unknown type":           {[]string{"--authkey-file", key, "--create", "x=Nope", "--listen", "pipe://exits"}, exitUsage},
+		"key file out of bounds": {[]string{"--authkey-file", "/dev/null/key", "--listen", "pipe://exits"}, exitUsage},
+		"address in use":         {[]string{"--authkey-file", key, "--listen", "tcp://" + busy.Addr().String()}, exitError},
+	} {
+		if _, err := start(t, c.args...); err == nil || exitCode(err) != c.want {
+			t.Errorf("%s: %v, exit code %d, want %d", name, err, exitCode(err), c.want)
+		}
+	}
+	t.Setenv(defaults.Prefix+"LEASE", "soon")
+	if _, err := start(t); exitCode(err) != exitUsage {
+		t.Errorf("a wrong variable: %v, exit code %d, want %d", err, exitCode(err), exitUsage)
 	}
 }
 

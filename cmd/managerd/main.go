@@ -6,15 +6,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/syncmanager/syncmanager/internal/defaults"
 )
@@ -28,8 +27,36 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "managerd:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// The exit codes of a failure.
+const (
+	exitError = 1
+	exitUsage = 2 // of flags, environment or configuration: starting again does not help
+)
+
+// usageError is what is wrong with the flags, the environment or the
+// configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage marks an error, if it is one, as a usageError.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// exitCode returns how the program ends after the error.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitError
 }
 
 func command() *cobra.Command {
@@ -48,24 +75,29 @@ Without flags it makes an authkey if there is none, listens on a socket in the
 user's runtime directory and on ` + defaults.TCPAddress + `, and says how to connect.
 
 Each flag can be given as an environment variable: ` + defaults.Prefix + ` and the flag's name
-in capitals, e.g. ` + defaults.Prefix + `LISTEN (several addresses with commas between them).
+in capitals, e.g. ` + defaults.Prefix + `LISTEN. For a flag that may be repeated it
+holds a list, with commas or line breaks between the entries; those inside
+brackets or quotes belong to the entry:
+` + defaults.Prefix + `CREATE='jobs=Queue:[100],config=dict'.
 ` + defaults.AuthKeyEnv + ` holds the authkey itself. A flag goes before the environment,
-and that before the configuration file.`,
-		Args:          cobra.NoArgs,
+and that before the configuration file.
+
+Exit codes: 0 ok, 1 error, 2 wrong flags, environment or configuration.`,
+		Args:          func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       buildVersion(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnvironment(cmd.Flags()); err != nil {
-				return err
+			if err := defaults.FromEnvironment(cmd.Flags()); err != nil {
+				return usage(err)
 			}
 			config, err := load(file, flags, cmd.Flags())
 			if err != nil {
-				return err
+				return usage(err)
 			}
 			if check {
 				if err := config.rehearse(cmd.Context()); err != nil {
-					return err
+					return usage(err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is fine")
 				return nil
@@ -81,28 +113,13 @@ and that before the configuration file.`,
 		},
 	}
 	cmd.SetVersionTemplate("managerd {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&file, "config", "", "configuration `file` (YAML)")
 	f.BoolVar(&check, "check-config", false, "read the configuration, say what is wrong with it, and end")
 	flags.register(f)
 	return cmd
-}
-
-// fromEnvironment sets the flags that were not given from their variables.
-func fromEnvironment(f *pflag.FlagSet) error {
-	var err error
-	f.VisitAll(func(flag *pflag.Flag) {
-		name := defaults.Prefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || flag.Changed || err != nil || flag.Name == "help" || flag.Name == "version" {
-			return
-		}
-		if e := f.Set(flag.Name, value); e != nil {
-			err = fmt.Errorf("%s=%q: %w", name, value, e)
-		}
-	})
-	return err
 }
 
 // buildVersion returns the version that the program was built as.

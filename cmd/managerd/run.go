@@ -33,17 +33,20 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 	log := c.Log.logger(stderr)
 	entries, keyPath, made, err := c.entries()
 	if err != nil {
+		if len(c.Keys) > 0 || c.AuthKeyFile != "" {
+			return usage(err)
+		}
 		return err
 	}
 	keys, err := auth.NewKeyring(entries...)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	srv := managers.NewServer(c.serverConfig(keys, log))
 	defer srv.Close()
 	for _, o := range c.Objects {
 		if err := srv.CreateNamed(ctx, o.Name, o.Type, o.Args...); err != nil {
-			return err
+			return usage(err)
 		}
 	}
 	addrs := c.Listen

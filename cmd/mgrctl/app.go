@@ -55,8 +55,8 @@ func (a *app) prepare(set *pflag.FlagSet) error {
 	given := set.Changed
 	named := given("context")
 	address, key, passphrase, keyName := given("address"), given("authkey-file"), given("passphrase-file"), given("key-name")
-	if err := fromEnvironment(set); err != nil {
-		return err
+	if err := defaults.FromEnvironment(set); err != nil {
+		return usage(nil, "%v", err)
 	}
 	f := &a.flags
 	// What the command line says outdoes the environment, also where that says it
@@ -85,22 +85,6 @@ func (a *app) prepare(set *pflag.FlagSet) error {
 		}
 	}
 	return checkFormat(a.format)
-}
-
-// fromEnvironment sets the flags that were not given from their variables.
-func fromEnvironment(f *pflag.FlagSet) error {
-	var err error
-	f.VisitAll(func(flag *pflag.Flag) {
-		name := defaults.Prefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || flag.Changed || err != nil || flag.Name == "help" || flag.Name == "version" {
-			return
-		}
-		if e := f.Set(flag.Name, value); e != nil {
-			err = usage(nil, "%s=%q: %v", name, value, e)
-		}
-	})
-	return err
 }
 
 // verb is what a command does on a server.

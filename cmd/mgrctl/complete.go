@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncmanager/syncmanager/internal/defaults"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -29,7 +30,7 @@ const completionTime = time.Second
 func (a *app) complete(ask func(ctx context.Context, m *proxy.Manager, args []string, prefix string) ([]string, error)) completion {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		const none = cobra.ShellCompDirectiveNoFileComp
-		if fromEnvironment(cmd.Flags()) != nil {
+		if defaults.FromEnvironment(cmd.Flags()) != nil {
 			return nil, none
 		}
 		ctx, cancel := withTimeout(cmd.Context(), completionTime)

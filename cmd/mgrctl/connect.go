@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
@@ -18,6 +19,7 @@ type target struct {
 	address    string
 	keyName    string
 	credential auth.Credential
+	keyFrom    string // where the credential was found
 }
 
 // connect opens a session with the server that flags, environment and context
@@ -45,15 +47,24 @@ func (a *app) dial(ctx context.Context, t *target, config proxy.Config) (*proxy.
 		return nil, ctx.Err()
 	case errors.Is(err, proxy.ErrOverloaded):
 		return nil, err
+	case errors.Is(err, auth.ErrAuthentication):
+		return nil, t.refused(err)
 	}
-	f := &failure{err: &unreachable{t.address, err}}
-	if !errors.Is(err, auth.ErrAuthentication) {
-		f.hint = "is the server running there? --address or --context name another one"
-		if t.address == defaults.SocketAddress() {
-			f.hint = "managerd starts the default server; --address or --context name another one"
-		}
+	f := &failure{err: &unreachable{t.address, err}, hint: "is the server running there? --address or --context name another one"}
+	if t.address == defaults.SocketAddress() {
+		f.hint = "managerd starts the default server; --address or --context name another one"
 	}
 	return nil, f
+}
+
+// refused is the error of an authkey that is not the server's.
+func (t *target) refused(err error) error {
+	why := strings.TrimPrefix(oneLine(err.Error()), "proxy: connect to "+t.address+": auth: ")
+	return &failure{
+		err:   fmt.Errorf("%s: the authkey from %s was refused: %s", t.address, t.keyFrom, why),
+		cause: err,
+		hint:  "--authkey-file, " + defaults.AuthKeyEnv + " or a context must give the server's key, --key-name its name",
+	}
 }
 
 // target finds out which server is meant, and reads its key.
@@ -75,39 +86,44 @@ func (a *app) target() (*target, error) {
 	if _, err := connection.ParseAddress(t.address); err != nil {
 		return nil, usage(nil, "%v", err)
 	}
-	t.credential, err = a.credential(c)
+	t.credential, t.keyFrom, err = a.credential(c)
 	return t, err
 }
 
 // credential reads the key: that of the flags, of the environment, of the
-// context, or of the default server.
-func (a *app) credential(c *contextEntry) (auth.Credential, error) {
+// context, or of the default server. It says where it was found.
+func (a *app) credential(c *contextEntry) (key auth.Credential, from string, err error) {
 	_, inEnvironment := os.LookupEnv(defaults.AuthKeyEnv)
 	switch f := &a.flags; {
 	case f.keyFile != "":
-		return auth.LoadFile(f.keyFile)
+		key, err = auth.LoadFile(f.keyFile)
+		return key, f.keyFile, err
 	case f.passphraseFile != "":
-		return loadPassphrase(f.passphraseFile)
+		key, err = loadPassphrase(f.passphraseFile)
+		return key, f.passphraseFile, err
 	case inEnvironment && !(a.named && c.AuthKeyFile+c.PassphraseFile != ""):
-		return auth.FromEnv(defaults.AuthKeyEnv)
+		key, err = auth.FromEnv(defaults.AuthKeyEnv)
+		return key, defaults.AuthKeyEnv, err
 	case c.AuthKeyFile != "":
-		return auth.LoadFile(c.AuthKeyFile)
+		key, err = auth.LoadFile(c.AuthKeyFile)
+		return key, c.AuthKeyFile, err
 	case c.PassphraseFile != "":
-		return loadPassphrase(c.PassphraseFile)
+		key, err = loadPassphrase(c.PassphraseFile)
+		return key, c.PassphraseFile, err
 	}
 	path, err := defaults.AuthKeyFile()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	key, err := auth.LoadFile(path)
+	key, err = auth.LoadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &failure{
+		return nil, "", &failure{
 			exit: exitUnreachable, code: "unreachable",
 			err:  fmt.Errorf("there is no authkey in %s: no server has made one", path),
 			hint: "managerd starts the default server; for another one give --address and --authkey-file, or a context",
 		}
 	}
-	return key, err
+	return key, path, err
 }
 
 // loadPassphrase reads a file that must be as private as a key file.

@@ -181,6 +181,9 @@ A key that is not there counts as 0. A negative DELTA comes after --.`,
 				return err
 			}
 			sum, err := d.AddDefault(ctx, args[1], value{arg: delta}, value{arg: int64(0)})
+			if errors.Is(err, proxy.ErrType) {
+				return &failure{err: err, hint: fmt.Sprintf("incr adds to a number; mgrctl dict set %s %s 0 makes the value one", args[0], args[1])}
+			}
 			if err != nil {
 				return err
 			}

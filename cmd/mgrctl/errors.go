@@ -115,8 +115,11 @@ type unreachable struct {
 	err     error
 }
 
+// Error names the address once.
 func (u *unreachable) Error() string {
-	return fmt.Sprintf("cannot reach %s: %s", u.address, oneLine(strings.TrimPrefix(u.err.Error(), "proxy: ")))
+	why := strings.TrimPrefix(oneLine(u.err.Error()), "proxy: ")
+	why = strings.TrimPrefix(why, "connect to "+u.address+": ")
+	return fmt.Sprintf("cannot reach %s: %s", u.address, why)
 }
 
 func (u *unreachable) Unwrap() error { return u.err }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"time"
 
@@ -29,7 +28,8 @@ type conn struct {
 	wake        chan struct{} // takes one: the read loop should look whose turn it is
 
 	// Owned by whose turn it is to read.
-	in *link.Reader
+	in    *link.Reader
+	batch batch
 
 	// Guarded by the session's mutex.
 	turn    turn
@@ -40,7 +40,7 @@ type conn struct {
 func (s *Session) dial(ctx context.Context) (*conn, auth.Session, error) {
 	nc, who, err := s.config.Dial(ctx)
 	if err != nil {
-		return nil, auth.Session{}, fmt.Errorf("connecting to %s: %w", s.config.Address, err)
+		return nil, auth.Session{}, err
 	}
 	out := link.NewOutbox(nc, link.OutboxConfig{Limit: outboxLimit})
 	c := &conn{
@@ -103,15 +103,9 @@ func byeError(body []byte) error {
 	return e
 }
 
-// handle takes one message. body is only valid until it returns.
+// handle takes one message that is not a REPLY. body is only valid until it returns.
 func (s *Session) handle(c *conn, kind wire.Kind, body []byte) error {
 	switch kind {
-	case wire.KindReply:
-		r, err := wire.ParseReply(body)
-		if err != nil {
-			return err
-		}
-		return s.reply(&r, c.in.Owned())
 	case wire.KindPong:
 		token, err := wire.ParsePing(body)
 		if err != nil {
