@@ -85,15 +85,20 @@ const (
 // noKey is Python's KeyError: its message is the key's repr, its detail the
 // key itself unless it is very long.
 func noKey(c *engine.Call, key []byte) error {
-	text := reprOf(key)
-	if len(text) > maxKeyText {
-		text = append(text[:maxKeyText], "..."...)
-	}
-	err := wire.Errorf(wire.CodeKey, "%s", text)
+	err := wire.Errorf(wire.CodeKey, "%s", keyText(key))
 	if len(key) <= maxKeyDetail && !c.ArgRefs() {
 		err.Detail = wire.Raw(key)
 	}
 	return err
+}
+
+// keyText returns a key's repr for an error, cut off when it is very long.
+func keyText(key []byte) []byte {
+	text := reprOf(key)
+	if len(text) > maxKeyText {
+		text = append(text[:maxKeyText], "..."...)
+	}
+	return text
 }
 
 // reprOf returns what Python's repr prints for a value.

@@ -87,7 +87,7 @@ func TestDict(t *testing.T) {
 		do("add", "n", 7).gives("7"),
 		do("add", "m", 7, 100).gives("107"),
 		do("add", "x", "z").gives("'yz'"),
-		do("add", "x", 1).gives(`error type: can only concatenate str (not "int") to str`),
+		do("add", "x", 1).gives(`error type: dict 2, key 'x' holds a value of type str: can only concatenate str (not "int") to str`),
 		do("add", "new", nil).gives("error type: unsupported operand type for +=: 'NoneType'"),
 		do("compare_and_swap", "n", 7.0, 8).gives("True"),
 		do("compare_and_swap", "n", 7, 9).gives("False"),
