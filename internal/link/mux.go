@@ -36,6 +36,10 @@ const (
 // may.
 var ErrStreams = errors.New("too many streams on one connection")
 
+// ErrBroken is the error of reading from a stream whose mux ended before the
+// peer had closed the stream. It is an io.ErrUnexpectedEOF, and no io.EOF.
+var ErrBroken = fmt.Errorf("the connection below ended before the stream: %w", io.ErrUnexpectedEOF)
+
 // MuxConfig adjusts a Mux. The zero value works and refuses streams that the
 // peer opens.
 type MuxConfig struct {
@@ -73,7 +77,9 @@ func NewMux(o *Outbox, cfg MuxConfig) *Mux {
 	if cfg.MaxStreams <= 0 {
 		cfg.MaxStreams = DefaultMaxStreams
 	}
-	return &Mux{cfg: cfg, conn: newMuxConn(o, cfg.MaxStreams*muxWindow+muxSlack)}
+	m := &Mux{cfg: cfg, conn: newMuxConn(o, cfg.MaxStreams*muxWindow+muxSlack)}
+	m.conn.ends.max = 2 * cfg.MaxStreams // those that yamux itself turns away stay
+	return m
 }
 
 // start begins the yamux session, once.
@@ -116,6 +122,7 @@ func (m *Mux) accept(s *yamux.Session) {
 		}
 		if m.cfg.Handle == nil || !m.enter() {
 			st.Close()
+			m.conn.forget(st.StreamID())
 			continue
 		}
 		go m.cfg.Handle(&muxStream{Stream: st, m: m})
@@ -181,17 +188,19 @@ func (m *Mux) Streams() int {
 	return m.streams
 }
 
-// Close ends all streams. The connection stays.
+// Close ends all streams. What came before can still be read, then reading
+// fails with ErrBroken, or with io.EOF if the peer had closed the stream. The
+// connection stays.
 func (m *Mux) Close() error {
 	m.mu.Lock()
 	s := m.session
 	m.closed = true
 	m.mu.Unlock()
-	m.conn.Close()
-	if s != nil {
-		return s.Close()
+	m.conn.finish()
+	if s == nil {
+		return m.conn.Close()
 	}
-	return nil
+	return s.Close() // returns when all that came has been given to the streams
 }
 
 // muxStream is a stream that counts until it is closed.
@@ -201,8 +210,20 @@ type muxStream struct {
 	once sync.Once
 }
 
+// Read implements io.Reader.
+func (s *muxStream) Read(p []byte) (int, error) {
+	n, err := s.Stream.Read(p)
+	if err == io.EOF && s.Session().IsClosed() && !s.m.conn.hasEnded(s.StreamID()) {
+		err = ErrBroken
+	}
+	return n, err
+}
+
 func (s *muxStream) Close() error {
-	s.once.Do(s.m.leave)
+	s.once.Do(func() {
+		s.m.leave()
+		s.m.conn.forget(s.StreamID())
+	})
 	return s.Stream.Close()
 }
 
@@ -218,6 +239,7 @@ type muxConn struct {
 	in   []byte // in[r:] came and was not read
 	r    int
 	err  error // why reads fail once in is empty
+	ends endings
 
 	once sync.Once
 	done chan struct{}
@@ -250,13 +272,16 @@ func (c *muxConn) feed(p []byte) error {
 func (c *muxConn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ends.settle()
 	for c.r == len(c.in) {
 		if c.err != nil {
+			c.in, c.r = nil, 0
 			return 0, c.err
 		}
 		c.cond.Wait()
 	}
 	n := copy(p, c.in[c.r:])
+	c.ends.scan(p[:n])
 	if c.r += n; c.r == len(c.in) {
 		c.in, c.r = c.in[:0], 0
 		if cap(c.in) > size2 {
@@ -270,9 +295,13 @@ func (c *muxConn) Read(p []byte) (int, error) {
 // data frame and its body apart: the head waits for the body, so that both
 // leave in one frame and one system call.
 func (c *muxConn) Write(p []byte) (int, error) {
-	c.held = !c.held && len(p) == yamuxHead && p[1] == yamuxData && p[8]|p[9]|p[10]|p[11] != 0
+	head := !c.held && len(p) == yamuxHead
+	c.held = head && p[1] == yamuxData && p[8]|p[9]|p[10]|p[11] != 0
 	c.mu.Lock()
 	o := c.o
+	if head {
+		c.ends.opened(p)
+	}
 	c.mu.Unlock()
 	if o == nil {
 		return 0, ErrClosed
@@ -283,16 +312,42 @@ func (c *muxConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *muxConn) Close() error {
-	c.once.Do(func() {
-		c.mu.Lock()
+// finish lets yamux read what came, and then fail.
+func (c *muxConn) finish() {
+	c.mu.Lock()
+	c.o = nil
+	if c.err == nil {
 		c.err = ErrClosed
-		c.o, c.in, c.r = nil, nil, 0
-		c.cond.Broadcast()
-		c.mu.Unlock()
-		close(c.done)
-	})
+	}
+	c.cond.Broadcast()
+	c.mu.Unlock()
+	c.once.Do(func() { close(c.done) })
+}
+
+// Close implements io.Closer for yamux, which has met an error unless the mux
+// is finished.
+func (c *muxConn) Close() error {
+	c.mu.Lock()
+	if c.err == nil {
+		c.in, c.r = nil, 0
+	}
+	c.mu.Unlock()
+	c.finish()
 	return nil
+}
+
+// hasEnded reports whether the peer has closed an open stream.
+func (c *muxConn) hasEnded(stream uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ends.ended[stream]
+}
+
+// forget drops a stream that was closed on this side.
+func (c *muxConn) forget(stream uint32) {
+	c.mu.Lock()
+	delete(c.ends.ended, stream)
+	c.mu.Unlock()
 }
 
 // writeMux queues bytes of the mux. It waits while many of them wait already,

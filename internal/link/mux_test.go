@@ -258,8 +258,8 @@ func TestMuxRubbish(t *testing.T) {
 	if err := y.writeMux(bytes.Repeat([]byte{0xee}, 50), true, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("the stream survived")
+	if _, err := c.Read(make([]byte, 1)); err != ErrBroken {
+		t.Errorf("reading from the stream: %v, want %v", err, ErrBroken)
 	}
 	if err := x.Send(kindTest, []byte("still here")); err != nil {
 		t.Fatal(err)
@@ -276,8 +276,8 @@ func TestMuxClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.mux.Close()
-	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("a stream of a closed mux can be read")
+	if _, err := c.Read(make([]byte, 1)); err != ErrBroken {
+		t.Errorf("reading from a stream of a closed mux: %v, want %v", err, ErrBroken)
 	}
 	if err := x.Send(kindTest, []byte("x")); err != nil {
 		t.Errorf("the connection went with the mux: %v", err)
