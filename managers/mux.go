@@ -14,8 +14,10 @@ import (
 
 // HandleConn makes fn serve the raw connections that clients open under the
 // name (Manager.OpenConn in package proxy). It is called on a goroutine of its
-// own for each; the connection is closed when it returns or panics. Clients need
-// the role write. A later call with the same name replaces the earlier one.
+// own for each; the connection is closed when it returns or panics. Receiving
+// ends with io.EOF when the client has closed it, and with an error that wraps
+// io.ErrUnexpectedEOF when the client's network connection ended before. Clients
+// need the role write. A later call with the same name replaces the earlier one.
 func (s *Server) HandleConn(name string, fn func(*connection.Conn)) {
 	s.handlers.mu.Lock()
 	defer s.handlers.mu.Unlock()

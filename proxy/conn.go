@@ -20,7 +20,10 @@ const maxConnAnswer = 64 << 10
 // do not wait for what it carries. The context bounds the time until it stands.
 //
 // A raw connection is no call: it ends with the network connection that it was
-// opened on, also if the Manager connects again. The name has 1 to 1024 bytes.
+// opened on, also if the Manager connects again. What came before is received,
+// then receiving fails with an error that wraps io.ErrUnexpectedEOF; io.EOF says
+// that the server's program closed it. What was sent may have arrived or not.
+// The name has 1 to 1024 bytes.
 //
 // ErrNotFound if nobody serves the name, ErrDenied if the role does not allow
 // it, ErrOverloaded if there are too many at once, ErrUnavailable while there is
