@@ -11,39 +11,44 @@ type whole struct {
 	b     []byte
 }
 
+// growth is how many times as much memory as has arrived one step reserves at
+// most. A peer that lies about a total costs no more than that, in addresses
+// rather than memory, for nothing touches it. One that does not lie costs few
+// copies, which everybody on the connection waits for: a message of 64 MiB is
+// moved when 64 KiB and 2 MiB of it are there.
+const growth = 32
+
 func (w *whole) begin(total int) { *w = whole{total: total} }
 
 func (w *whole) done() bool { return w.total > 0 && len(w.b) == w.total }
 
-// space returns where the next bytes go. It is never more than seven times what
-// has arrived already, or 64 KiB.
-func (w *whole) space() []byte {
+func (w *whole) left() int { return w.total - len(w.b) }
+
+// space returns where the next bytes go, at most n.
+func (w *whole) space(n int) []byte {
 	if len(w.b) == cap(w.b) {
 		w.grow(len(w.b) + 1)
 	}
-	return w.b[len(w.b):cap(w.b)]
+	return w.b[len(w.b):min(len(w.b)+n, cap(w.b))]
 }
 
 func (w *whole) wrote(n int) { w.b = w.b[:len(w.b)+n] }
 
 // take copies as much of p as belongs to the frame and returns how much.
 func (w *whole) take(p []byte) int {
-	n := min(len(p), w.total-len(w.b))
+	n := min(len(p), w.left())
 	w.grow(len(w.b) + n)
 	w.b = append(w.b, p[:n]...)
 	return n
 }
 
-// grow makes room for n bytes in all, eightfold each time, up to the exact
-// total: a peer that lies about the total costs no more than that, and one that
-// does not costs few copies, which everybody on the connection waits for.
+// grow makes room for n bytes in all.
 func (w *whole) grow(n int) {
 	if n <= cap(w.b) {
 		return
 	}
-	b := make([]byte, len(w.b), min(max(n, 8*cap(w.b), size2), w.total))
-	copy(b, w.b)
-	w.b = b
+	b := unset(min(max(n, growth*cap(w.b), size2), w.total))
+	w.b = b[:copy(b, w.b)]
 }
 
 // partial is a message under way in fragments.
@@ -60,57 +65,59 @@ type assembler struct {
 	declared int // sum of their totals
 }
 
-// add takes the body of one FRAGMENT. It returns the frame, kind byte and
-// body, that the fragment completes, or nil.
-func (a *assembler) add(body []byte) ([]byte, error) {
-	id, n := binary.Uvarint(body)
-	if n <= 0 {
-		return nil, fmt.Errorf("%w: fragment without a message id", ErrFrame)
+// head takes the head of a FRAGMENT, whose body has n bytes of which b is the
+// beginning, at least fragmentHead of them if there are so many. It returns the
+// length of the head. What follows it belongs to the message of find(id).
+func (a *assembler) head(b []byte, n int) (id uint64, head int, err error) {
+	id, head = binary.Uvarint(b)
+	if head <= 0 {
+		return 0, 0, fmt.Errorf("%w: fragment without a message id", ErrFrame)
 	}
-	body = body[n:]
-	if len(body) < 1 {
-		return nil, fmt.Errorf("%w: fragment of message %d without flags", ErrFrame, id)
+	if len(b) == head {
+		return 0, 0, fmt.Errorf("%w: fragment of message %d without flags", ErrFrame, id)
 	}
-	flags := body[0]
-	body = body[1:]
+	flags := b[head]
+	head++
 	if flags&^(flagFirst|flagLast) != 0 {
-		return nil, fmt.Errorf("%w: fragment of message %d with flags %#x, only 1 and 2 are known", ErrFrame, id, flags)
+		return 0, 0, fmt.Errorf("%w: fragment of message %d with flags %#x, only 1 and 2 are known", ErrFrame, id, flags)
 	}
 	at := a.find(id)
 	if flags&flagFirst != 0 {
 		if at >= 0 {
-			return nil, fmt.Errorf("%w: first fragment of message %d, which is under way", ErrFrame, id)
+			return 0, 0, fmt.Errorf("%w: first fragment of message %d, which is under way", ErrFrame, id)
 		}
-		if len(body) < 4 {
-			return nil, fmt.Errorf("%w: first fragment of message %d without a length", ErrFrame, id)
+		if len(b)-head < 4 {
+			return 0, 0, fmt.Errorf("%w: first fragment of message %d without a length", ErrFrame, id)
 		}
-		if err := a.begin(id, int64(binary.BigEndian.Uint32(body))); err != nil {
-			return nil, err
+		if err := a.begin(id, int64(binary.BigEndian.Uint32(b[head:]))); err != nil {
+			return 0, 0, err
 		}
-		body = body[4:]
+		head += 4
 		at = len(a.msgs) - 1
 	} else if at < 0 {
-		return nil, fmt.Errorf("%w: fragment of message %d, which was not begun", ErrFrame, id)
+		return 0, 0, fmt.Errorf("%w: fragment of message %d, which was not begun", ErrFrame, id)
 	}
 	m := &a.msgs[at]
-	switch left := m.total - len(m.b); {
-	case len(body) == 0:
-		return nil, fmt.Errorf("%w: empty fragment of message %d", ErrFrame, id)
-	case len(body) > FragmentSize:
-		return nil, fmt.Errorf("%w: fragment of message %d carries %d bytes, at most %d may come in one", ErrFrame, id, len(body), FragmentSize)
-	case len(body) > left:
-		return nil, fmt.Errorf("%w: message %d has %d bytes more than the %d that it declared", ErrFrame, id, len(body)-left, m.total)
-	case flags&flagLast != 0 && len(body) < left:
-		return nil, fmt.Errorf("%w: message %d ends %d bytes short of the %d that it declared", ErrFrame, id, left-len(body), m.total)
-	case flags&flagLast == 0 && len(body) == left:
-		return nil, fmt.Errorf("%w: message %d has all of its %d bytes in a fragment that is not marked as the last", ErrFrame, id, m.total)
+	n -= head
+	switch left := m.left(); {
+	case n == 0:
+		err = fmt.Errorf("%w: empty fragment of message %d", ErrFrame, id)
+	case n > FragmentSize:
+		err = fmt.Errorf("%w: fragment of message %d carries %d bytes, at most %d may come in one", ErrFrame, id, n, FragmentSize)
+	case n > left:
+		err = fmt.Errorf("%w: message %d has %d bytes more than the %d that it declared", ErrFrame, id, n-left, m.total)
+	case flags&flagLast != 0 && n < left:
+		err = fmt.Errorf("%w: message %d ends %d bytes short of the %d that it declared", ErrFrame, id, left-n, m.total)
+	case flags&flagLast == 0 && n == left:
+		err = fmt.Errorf("%w: message %d has all of its %d bytes in a fragment that is not marked as the last", ErrFrame, id, m.total)
 	}
-	m.take(body)
-	if !m.done() {
-		return nil, nil
-	}
-	msg := m.b
-	a.declared -= m.total
+	return id, head, err
+}
+
+// finish returns a message that is complete, kind byte and body, and forgets it.
+func (a *assembler) finish(at int) ([]byte, error) {
+	id, msg := a.msgs[at].id, a.msgs[at].b
+	a.declared -= len(msg)
 	last := len(a.msgs) - 1
 	a.msgs[at] = a.msgs[last]
 	a.msgs[last] = partial{}

@@ -1,6 +1,10 @@
 package link
 
-import "sync"
+import (
+	"strings"
+	"sync"
+	"unsafe"
+)
 
 // Sizes of pooled buffers. An idle reader holds one of the smallest, an idle
 // outbox none; nothing above the largest is kept.
@@ -50,4 +54,14 @@ func putBuffer(p *buffer) {
 	default:
 		pools[0].Put(p)
 	}
+}
+
+// unset returns n bytes that hold anything. The caller hands out only what it
+// has written to. It is strings.Builder that knows how to have memory that is
+// not cleared: clearing a large message takes as long as receiving it.
+func unset(n int) []byte {
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0)
+	return unsafe.Slice(unsafe.StringData(b.String()), n)
 }

@@ -20,17 +20,20 @@
 // # Small frames pass large ones
 //
 // A frame above MaxSmall travels as FRAGMENT frames of at most FragmentSize
-// bytes each. The writer sends a fragment only when no small frame waits, and
-// takes turns between the large messages and the mux. So the order of a small
+// bytes each. The writer sends a fragment only when no small frame waits, makes
+// it shorter if some came lately, and takes turns between the large messages
+// and the mux. So the order of a small
 // frame and a large one is not kept; that of small frames among themselves is.
 // Whatever needs an order across the two carries numbers of its own.
 //
 // The body of a FRAGMENT is a uvarint message id, one byte of flags (1: first,
 // 2: last), on the first one a u32 with the length of the whole frame (kind
-// byte and body), and then 1 to 32 KiB of it. The pieces of one message come in
+// byte and body), and then 1 to 256 KiB of it. The pieces of one message come in
 // order. In each direction at most MaxMessages messages are under way, and
 // together they declare at most MaxUnderWay bytes, unless there is only one.
-// Reader holds a peer to that, and reserves memory only for what has arrived.
+// Reader holds a peer to that. It reads a large message straight into the memory
+// that its receiver gets, and reserves that memory in few steps, each at most
+// thirty-two times as long as what has arrived, and none above the limit.
 //
 // # TLS
 //

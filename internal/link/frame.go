@@ -18,8 +18,12 @@ const (
 	MaxSmall = 64 << 10
 
 	// FragmentSize is how many bytes of a large frame one fragment carries at
-	// most.
-	FragmentSize = 32 << 10
+	// most. Few and large ones cost the least.
+	FragmentSize = 256 << 10
+
+	// shortFragment is the size while small frames pass between, which wait
+	// for one fragment at most.
+	shortFragment = 32 << 10
 
 	// MaxMessages is how many large frames may be under way at once in one
 	// direction.

@@ -27,6 +27,7 @@ type lowQueue struct {
 	bytes    int // left of all frames
 	nextID   uint64
 	turn     int // index into active; len(active) is the mux
+	quiet    int // bytes of fragments since the last small frame
 
 	mux    []byte // bytes of the mux
 	muxOff int
@@ -86,7 +87,12 @@ func (q *lowQueue) append(b []byte) []byte {
 
 func (q *lowQueue) appendFragment(b []byte, f *largeFrame) []byte {
 	b, at := BeginFrame(b, KindFragment)
-	n := min(f.left, FragmentSize)
+	size := FragmentSize
+	if q.quiet < FragmentSize {
+		size = shortFragment
+	}
+	n := min(f.left, size)
+	q.quiet += n
 	var flags byte
 	if f.left == f.total {
 		flags |= flagFirst
@@ -117,7 +123,7 @@ func (q *lowQueue) appendFragment(b []byte, f *largeFrame) []byte {
 }
 
 func (q *lowQueue) appendMux(b []byte) []byte {
-	n := min(q.muxLen(), FragmentSize)
+	n := min(q.muxLen(), shortFragment)
 	b = AppendFrame(b, KindMux, q.mux[q.muxOff:q.muxOff+n])
 	q.muxOff += n
 	if q.muxOff == len(q.mux) {

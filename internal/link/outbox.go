@@ -353,6 +353,7 @@ func (o *Outbox) takeLocked() bool {
 	if o.pend != nil && len(o.pend.b) > 0 {
 		o.pend, o.out = o.out, o.pend
 		o.hint = classOf(len(o.out.b))
+		o.low.quiet = 0
 		if p := o.pend; p != nil {
 			if cap(p.b) > busyKeep {
 				o.pend = nil

@@ -20,6 +20,8 @@ type Reader struct {
 	lows  int     // reads in a row that used little of the buffer
 	whole whole   // a frame that does not fit into the buffer
 	parts assembler
+	into  uint64 // of the message in parts whose fragment comes in
+	need  int    // bytes of that fragment which are still to come
 
 	have  bool // kind, body and owned are the next frame
 	kind  byte
@@ -83,7 +85,7 @@ func (r *Reader) Release() {
 	putBuffer(r.buf)
 	r.buf, r.b, r.r, r.w, r.have = nil, nil, 0, 0, false
 	r.parts = assembler{max: r.max}
-	r.whole = whole{}
+	r.whole, r.need = whole{}, 0
 }
 
 // scan makes the next frame ready out of what is buffered, and takes in
@@ -94,6 +96,13 @@ func (r *Reader) scan() bool {
 			return true
 		}
 		b := r.b[r.r:r.w]
+		if r.need > 0 {
+			if len(b) == 0 {
+				return false
+			}
+			r.piece(b[:min(len(b), r.need)])
+			continue
+		}
 		if r.whole.total > 0 || len(b) < 4 {
 			return false
 		}
@@ -106,7 +115,17 @@ func (r *Reader) scan() bool {
 			r.bad = fmt.Errorf("%w: frame of %d bytes is above the limit of %d", ErrFrame, n, r.max)
 			continue
 		}
+		if len(b) > 4 && b[4] == KindFragment {
+			if len(b)-headSize < int(min(n-1, fragmentHead)) {
+				return false
+			}
+			r.fragment(b[headSize:], int(n-1))
+			continue
+		}
 		if n+4 > size2 {
+			if len(b) == 4 {
+				return false // the kind is still to come
+			}
 			// It will not fit: it gets memory of its own as it arrives.
 			r.whole.begin(int(n))
 			r.r += 4
@@ -119,21 +138,41 @@ func (r *Reader) scan() bool {
 		}
 		frame := b[4 : n+4]
 		r.r += int(n) + 4
-		if frame[0] == KindFragment {
-			r.fragment(frame[1:])
-			continue
-		}
 		r.have, r.kind, r.body, r.owned = true, frame[0], frame[1:len(frame):len(frame)], false
 	}
 }
 
-func (r *Reader) fragment(body []byte) {
-	msg, err := r.parts.add(body)
+// fragment begins a FRAGMENT whose body has n bytes, of which b has come.
+func (r *Reader) fragment(b []byte, n int) {
+	id, head, err := r.parts.head(b[:min(len(b), n)], n)
 	if err != nil {
 		r.bad = err
-	} else if msg != nil {
-		r.deliver(msg)
+		return
 	}
+	r.r += headSize + head
+	r.into, r.need = id, n-head
+}
+
+// piece takes bytes of the fragment that comes in out of the buffer.
+func (r *Reader) piece(b []byte) {
+	at := r.parts.find(r.into)
+	r.parts.msgs[at].take(b)
+	r.r += len(b)
+	r.arrived(at, len(b))
+}
+
+// arrived notes n more bytes of the fragment that comes in.
+func (r *Reader) arrived(at, n int) {
+	r.need -= n
+	if !r.parts.msgs[at].done() {
+		return
+	}
+	msg, err := r.parts.finish(at)
+	if err != nil {
+		r.bad = err
+		return
+	}
+	r.deliver(msg)
 }
 
 // deliver makes a large frame, kind byte and body, the next one.
@@ -142,16 +181,11 @@ func (r *Reader) deliver(msg []byte) {
 }
 
 func (r *Reader) finishWhole() {
-	if !r.whole.done() {
-		return
+	if r.whole.done() {
+		msg := r.whole.b
+		r.whole = whole{}
+		r.deliver(msg)
 	}
-	msg := r.whole.b
-	r.whole = whole{}
-	if msg[0] == KindFragment {
-		r.bad = fmt.Errorf("%w: fragment of %d bytes, at most %d may come in one", ErrFrame, len(msg)-1, fragmentHead+FragmentSize)
-		return
-	}
-	r.deliver(msg)
 }
 
 // fill reads once. What was handed out in place is void after it.
@@ -163,10 +197,20 @@ func (r *Reader) fill() error {
 		return r.end(err)
 	}
 	if r.whole.total > 0 {
-		n, err := r.src.Read(r.whole.space())
+		n, err := r.src.Read(r.whole.space(r.whole.left()))
 		r.whole.wrote(n)
 		r.ioEr = err
 		r.finishWhole()
+		return nil
+	}
+	if r.need >= size0 && r.r == r.w {
+		// Straight to where it stays.
+		at := r.parts.find(r.into)
+		m := &r.parts.msgs[at]
+		n, err := r.src.Read(m.space(r.need))
+		m.wrote(n)
+		r.ioEr = err
+		r.arrived(at, n)
 		return nil
 	}
 	r.room()
