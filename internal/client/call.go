@@ -63,6 +63,7 @@ type Call struct {
 	timeout time.Duration
 	guard   uint64
 	fence   uint64
+	plain   bool      // its result is not looked at; see Exec
 	err     error     // the first failure while it was built
 	pins    []*object // named in args; held
 
@@ -70,6 +71,7 @@ type Call struct {
 	reply    []byte
 	buf      []byte
 	redone   bool
+	acked    bool      // the reply was acknowledged when it came
 	grants   []*object // named in the reply; held while it is decoded
 	answered error     // why there is no reply
 
@@ -280,7 +282,7 @@ func (c *Call) settle(start time.Time) error {
 			}
 			return nil
 		}
-		s.done(c.serial)
+		c.done()
 	}
 	if s.trace {
 		s.traceCall(c, start, err)
@@ -338,14 +340,25 @@ func (c *Call) Reply() []byte { return c.reply }
 
 // Drop acknowledges the reply and ends the call.
 func (c *Call) Drop() {
-	c.session.done(c.serial)
+	c.done()
 	c.recycle()
+}
+
+// done acknowledges the reply.
+func (c *Call) done() {
+	if !c.acked {
+		c.session.done(c.serial)
+	}
 }
 
 // GiveBack ends the call as if its reply had never come: the server takes back
 // what it handed over, where the method can. It is for a reply that the caller
 // cannot use.
 func (c *Call) GiveBack() {
+	if c.acked { // it holds at most references, which recycle drops
+		c.recycle()
+		return
+	}
 	s := c.session
 	for _, o := range c.grants {
 		s.refs.ungrant(o)
@@ -358,6 +371,10 @@ func (c *Call) GiveBack() {
 // give or refuse; the first call of either counts. Until then the server takes
 // the reply back should this session die.
 func (c *Call) Keep() (ack, giveBack func()) {
+	if c.acked {
+		c.recycle()
+		return func() {}, func() {}
+	}
 	s, serial := c.session, c.serial
 	var once sync.Once
 	ack = func() { once.Do(func() { s.done(serial) }) }
@@ -388,7 +405,7 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.serial++
 	c.serial = s.serial
 	c.state = stateWaiting
-	s.calls[c.serial] = c
+	s.calls.put(c)
 	if c.flags&wire.CallTimeout != 0 {
 		c.deadline = time.Now().Add(c.timeout)
 	}
@@ -410,7 +427,7 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 		return mine, nil
 	}
 	b := out.Lock()
-	alone := len(s.calls) == 1
+	alone := s.calls.len() == 1
 	s.mu.Unlock()
 	// The record stays alive: only its caller, this goroutine, ends it. An
 	// error here is the connection's end, which resends.
@@ -452,77 +469,4 @@ func (s *Session) makeRoom(ctx context.Context, c *Call) error {
 		return ctxError(ctx, c.label(), false)
 	}
 	return nil
-}
-
-// reply takes a REPLY from the read loop.
-func (s *Session) reply(r *wire.Reply, owned bool) error {
-	s.mu.Lock()
-	c := s.calls[r.Serial]
-	if c == nil {
-		late := r.Serial <= s.settled
-		s.mu.Unlock()
-		if late {
-			return nil
-		}
-		return wire.Errorf(wire.CodeProtocol, "the server answered call %d, which is not under way", r.Serial)
-	}
-	switch c.state {
-	case stateWaiting:
-		delete(s.calls, r.Serial)
-		if r.Status&wire.ReplyError != 0 {
-			e, err := wire.ParseError(r.Body)
-			if err != nil {
-				s.calls[r.Serial] = c
-				s.mu.Unlock()
-				return err
-			}
-			c.state, c.answered = stateAnswered, e
-			if c.asked && e.Code == wire.CodeCancelled {
-				if c.answered = errCancelled; !e.Safe {
-					c.answered = errNoVerdict // a user's method that was half-way
-				}
-			}
-			s.doneLocked(r.Serial)
-		} else {
-			c.state, c.redone = stateAnswered, r.Status&wire.ReplyRedelivered != 0
-			if owned {
-				c.reply = r.Body
-			} else {
-				c.buf = append(c.buf[:0], r.Body...)
-				c.reply = c.buf
-			}
-		}
-		s.mu.Unlock()
-		c.ready <- struct{}{}
-		return nil
-	case stateAbandoned:
-		// It crossed the CANCEL, which takes it back.
-		s.mu.Unlock()
-		return nil
-	}
-	delete(s.calls, r.Serial)
-	s.doneLocked(r.Serial)
-	s.mu.Unlock()
-	if r.Status&wire.ReplyError == 0 {
-		if _, found, err := wire.Scan(r.Body, wire.Limits{}); err != nil {
-			return wire.Errorf(wire.CodeProtocol, "the reply to call %d is malformed: %v", r.Serial, err)
-		} else if found {
-			_ = wire.ForEachRefView(r.Body, func(v wire.RefView) error { // scanned
-				s.refs.refuse(v.ID)
-				return nil
-			})
-			s.flushSoon()
-		}
-	}
-	c.recycle()
-	return nil
-}
-
-// errCancelled stands for the server's word that a call was cancelled in time.
-var errCancelled = errors.New("cancelled in time")
-
-// answerLocked ends a waiting call without a reply.
-func (c *Call) answerLocked(err error) {
-	c.state, c.answered = stateAnswered, err
-	c.ready <- struct{}{}
 }

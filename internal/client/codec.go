@@ -145,6 +145,7 @@ func Invoke[R any](ctx context.Context, c *Call) (R, error) {
 
 // Exec makes the call and forgets its result.
 func Exec(ctx context.Context, c *Call) error {
+	c.plain = true
 	if err := c.Do(ctx); err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func Decode[R any](c *Call) (R, error) {
 	return v, nil
 }
 
-// decode decodes a value of the session into v. Common types cost no
+// decode decodes a value of the session, which Scan has passed, into v. Common types cost no
 // allocation beyond what they hold.
 func decode[R any](s *Session, b []byte) (R, error) {
 	var v R
@@ -184,7 +185,14 @@ func decode[R any](s *Session, b []byte) (R, error) {
 	case *int64:
 		*p, ok = smallInt(b)
 	case *[]byte:
-		*p, ok = largeBin(b)
+		if *p, ok = largeBin(b); !ok && len(b) > 1 && b[0] == 0xc4 {
+			*p, ok = append(make([]byte, 0, len(b)-2), b[2:]...), true
+		}
+	case *string:
+		n := len(b) - 1
+		if ok = n < 32 && b[0] == 0xa0|byte(n); ok {
+			*p = string(b[1:])
+		}
 	default:
 		ok = false
 	}

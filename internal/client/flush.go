@@ -11,15 +11,21 @@ import (
 func (s *Session) done(serial uint64) {
 	s.mu.Lock()
 	s.doneLocked(serial)
-	var cn *conn
-	if s.acks.due() && s.conn != nil {
-		cn = s.conn
-		cn.append(s.acks.append)
-	}
+	cn := s.ackDueLocked()
 	s.mu.Unlock()
 	if cn != nil {
 		cn.out.Flush()
 	}
+}
+
+// ackDueLocked appends an ACK frame if enough is collected for one, and returns
+// the connection that is to be flushed then, else nil.
+func (s *Session) ackDueLocked() *conn {
+	if s.conn == nil || !s.acks.due() {
+		return nil
+	}
+	s.conn.append(s.acks.append)
+	return s.conn
 }
 
 func (s *Session) doneLocked(serial uint64) {
@@ -50,7 +56,7 @@ func (s *Session) flushNow() {
 	if s.gone > 0 {
 		if cn.out.Pending() == 0 {
 			token := s.pingLocked(cn, nil)
-			for _, c := range s.calls {
+			for c := range s.calls.all() {
 				if c.state == stateAbandoned && c.confirm == 0 {
 					c.confirm = token
 				}
@@ -71,9 +77,9 @@ func (s *Session) flushNow() {
 
 // confirmLocked ends the abandoned calls that the server knows of.
 func (s *Session) confirmLocked(token uint64) {
-	for serial, c := range s.calls {
-		if c.state == stateAbandoned && c.confirm != 0 && c.confirm <= token {
-			delete(s.calls, serial)
+	for c := range s.calls.all() {
+		if serial := c.serial; c.state == stateAbandoned && c.confirm != 0 && c.confirm <= token {
+			s.calls.remove(serial)
 			s.settled = max(s.settled, serial)
 			s.doneLocked(serial)
 			c.recycle()
@@ -93,7 +99,7 @@ func (s *Session) releaseLocked(cn *conn) bool {
 	s.serial++
 	c.method, c.args, c.serial = &serverRelease, args, s.serial
 	c.state, c.sent = stateOneway, true
-	s.calls[c.serial] = c
+	s.calls.put(c)
 	s.acks.sent = s.acks.watermark
 	m := c.message(s.acks.watermark)
 	cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
@@ -103,14 +109,14 @@ func (s *Session) releaseLocked(cn *conn) bool {
 // resendLocked repeats on a new connection what the server may not have seen
 // or whose reply may be lost, in the order of the serials.
 func (s *Session) resendLocked(cn *conn) {
-	serials := make([]uint64, 0, len(s.calls))
-	for serial := range s.calls {
-		serials = append(serials, serial)
+	serials := make([]uint64, 0, s.calls.len())
+	for c := range s.calls.all() {
+		serials = append(serials, c.serial)
 	}
 	slices.Sort(serials)
 	now := time.Now()
 	for _, serial := range serials {
-		c := s.calls[serial]
+		c := s.calls.get(serial)
 		switch c.state {
 		case stateRetired:
 			// Its reply may be kept and grant references: have it undone.
@@ -133,7 +139,7 @@ func (s *Session) resendLocked(cn *conn) {
 		cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
 	}
 	s.gone = 0
-	for _, c := range s.calls {
+	for c := range s.calls.all() {
 		if c.state == stateAbandoned {
 			s.gone++
 		}

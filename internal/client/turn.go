@@ -40,7 +40,7 @@ const (
 
 // takeTurnLocked gives a lone caller the turn to read, if it may have it.
 func (s *Session) takeTurnLocked(c *conn) bool {
-	if len(s.calls) != 1 {
+	if s.calls.len() != 1 {
 		s.solo = 0
 		return false
 	}
@@ -63,7 +63,7 @@ func (s *Session) passTurn(c *conn, err error) {
 	if c.readErr == nil {
 		c.readErr = err
 	}
-	wake := len(s.calls) > 0 || c.readErr != nil || s.closing
+	wake := s.calls.len() > 0 || c.readErr != nil || s.closing
 	s.mu.Unlock()
 	if wake {
 		c.nudge()
@@ -105,8 +105,25 @@ func (s *Session) readOne(c *conn) error {
 		if !s.heard.Load() {
 			s.heard.Store(true)
 		}
-		if err := s.handle(c, kind, body); err != nil {
-			return err
+		// Replies stay in order with all else: the batch is delivered before a
+		// message of another kind is handled.
+		if kind == wire.KindReply {
+			if err := c.batch.add(body, c.in.Owned()); err != nil {
+				return errors.Join(s.deliver(&c.batch), err)
+			}
+			if len(c.batch.replies) < maxBatch && c.in.Buffered() {
+				continue
+			}
+		}
+		if len(c.batch.replies) > 0 {
+			if err := s.deliver(&c.batch); err != nil {
+				return err
+			}
+		}
+		if kind != wire.KindReply {
+			if err := s.handle(c, kind, body); err != nil {
+				return err
+			}
 		}
 		if !c.in.Buffered() {
 			return nil
@@ -239,7 +256,7 @@ func (s *Session) loopTurn(c *conn) (err error, over bool) {
 			return err, true
 		}
 		s.mu.Lock()
-		if len(s.calls) == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
+		if s.calls.len() == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
 			c.turn = turnNobody
 			s.mu.Unlock()
 			return nil, false
