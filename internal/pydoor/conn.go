@@ -62,15 +62,12 @@ func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func())
 	if err != nil {
 		return err
 	}
-	if c.session, err = d.session(entry); err != nil {
-		return err
-	}
 	if d.config.DropDeadProcesses {
 		c.pid = peerPID(nc)
 	}
 	c.address = d.addressFor(nc)
-	if !d.enter(c) {
-		return net.ErrClosed
+	if err := d.enter(c, entry); err != nil {
+		return err
 	}
 	defer d.leave(c)
 	err = c.serve()
@@ -78,16 +75,6 @@ func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func())
 		return nil
 	}
 	return err
-}
-
-func (d *Door) enter(c *conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
-	}
-	d.conns[c] = struct{}{}
-	return true
 }
 
 func (d *Door) leave(c *conn) {

@@ -128,25 +128,57 @@ type session struct {
 	refs  refTable
 }
 
-// session returns the session of a key, which is opened at first use.
-func (d *Door) session(e auth.Entry) (*session, error) {
+// enter lists a connection that proved the key of an entry, and gives it the
+// session of that key, which is opened at first use.
+//
+// The key may have been removed or replaced since it was proved. Either that is
+// seen here, or DropKeys, which is called after the keys have changed, finds the
+// connection in the list: both hold the lock for all that they do.
+func (d *Door) enter(c *conn, proved auth.Entry) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, wire.ErrShuttingDown
+		return wire.ErrShuttingDown
+	}
+	e, ok := d.current(proved)
+	if !ok {
+		return wire.Errorf(wire.CodeDenied, "key %q was removed", proved.Name)
 	}
 	rights := rightsOf(e)
-	if s := d.sessions[rights]; s != nil {
-		return s, nil
+	s := d.sessions[rights]
+	if s == nil {
+		es, err := d.config.Open(e)
+		if err != nil {
+			return err
+		}
+		s = &session{Session: es, door: d, entry: e}
+		s.refs.init(s)
+		d.sessions[rights] = s
 	}
-	es, err := d.config.Open(e)
-	if err != nil {
-		return nil, err
+	c.session = s
+	d.conns[c] = struct{}{}
+	return nil
+}
+
+// current returns the entry as it is now, if its key is still the same.
+func (d *Door) current(proved auth.Entry) (auth.Entry, bool) {
+	was, ok := proved.Credential.(auth.Key)
+	if !ok {
+		return auth.Entry{}, false
 	}
-	s := &session{Session: es, door: d, entry: e}
-	s.refs.init(s)
-	d.sessions[rights] = s
-	return s, nil
+	for _, e := range d.config.Keys() {
+		if is, ok := e.Credential.(auth.Key); ok && e.Name == proved.Name && is.Equal(was) {
+			return e, true
+		}
+	}
+	return auth.Entry{}, false
+}
+
+// Conns returns how many authenticated connections there are.
+func (d *Door) Conns() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.conns)
 }
 
 // rightsOf tells sessions apart: a key that was given other rights gets another

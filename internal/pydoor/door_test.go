@@ -1,6 +1,7 @@
 package pydoor
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -425,6 +426,80 @@ func TestKeys(t *testing.T) {
 	d := w.create("admin", "dict")
 	stays.want("0", d, "__len__")
 	stays.close()
+}
+
+// TestKeyChangesDuringHandshake holds that who has proved a key is turned away
+// when that key was removed or replaced meanwhile, and also when somebody with
+// the new key of that name is there already.
+func TestKeyChangesDuringHandshake(t *testing.T) {
+	for _, replaced := range []bool{false, true} {
+		w := newWorld(t, Options{})
+		old := w.thread("write")
+		proved := w.keys["write"]
+		c := w.dialWith(func() {
+			if replaced {
+				key := auth.Generate()
+				w.setKey("write", &key)
+				w.keys["write"] = key
+			} else {
+				w.setKey("write", nil)
+			}
+			w.door.DropKeys([]string{"write"})
+			if replaced {
+				w.thread("write")
+			}
+		})
+		if err := errors.Join(auth.AnswerChallenge(c, proved), auth.DeliverChallenge(c, proved)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-c.done; !errors.Is(err, wire.ErrDenied) {
+			t.Errorf("replaced %v: the connection ended with %v", replaced, err)
+		}
+		if _, _, err := old.read(); err == nil {
+			t.Errorf("replaced %v: a connection outlived its key", replaced)
+		}
+		want := 0
+		if replaced {
+			want = 1 // that of the new key
+		}
+		old.close()
+		if n := w.door.Conns(); n != want {
+			t.Errorf("replaced %v: %d connections, want %d", replaced, n, want)
+		}
+	}
+}
+
+func TestConns(t *testing.T) {
+	w := newWorld(t, Options{})
+	a, b := w.thread("write"), w.thread("admin")
+	if n := w.door.Conns(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+	a.close()
+	b.close()
+	if n := w.door.Conns(); n != 0 {
+		t.Errorf("%d connections, want none", n)
+	}
+}
+
+// TestValueRepr holds that a class as typecode is printed as Python does.
+func TestValueRepr(t *testing.T) {
+	w := newWorld(t, Options{})
+	c := w.thread("write")
+	defer c.close()
+	for _, v := range []struct {
+		code pickle.Node
+		want string
+	}{
+		{pickle.NewStr("i"), `"Value('i', 'x')"`},
+		{&pickle.Global{Module: "builtins", Name: "str"}, `"Value(<class 'str'>, 'x')"`},
+		{&pickle.Global{Module: "ctypes", Name: "c_int"}, `"Value(<class 'ctypes.c_int'>, 'x')"`},
+	} {
+		p := w.create("write", "Value", v.code, pickle.NewStr("x"))
+		for _, method := range []string{"__str__", "__repr__"} {
+			c.want(v.want, p, method)
+		}
+	}
 }
 
 func TestReleaseHolds(t *testing.T) {

@@ -18,6 +18,8 @@ type family struct {
 	create func(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error)
 	// getvalue answers #GETVALUE.
 	getvalue func(k *invocation) reply
+	// repr answers __str__ and __repr__. Nil: the engine's repr does.
+	repr func(k *invocation) reply
 }
 
 // method is one of Python's methods.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type world struct {
 	keys map[string]auth.Key
 
 	mu       sync.Mutex
+	entries  []auth.Entry
 	engine   *engine.Engine
 	start    time.Time
 	sessions map[uint64]*testSession
@@ -53,17 +55,20 @@ func newWorld(t testing.TB, options Options) *world {
 	cfg := engine.DefaultConfig()
 	cfg.Seed[0] = 1
 	w.apply(&engine.Command{Op: engine.OpConfigure, Config: &cfg})
-	var entries []auth.Entry
 	for _, role := range []auth.Role{auth.RoleAdmin, auth.RoleWrite, auth.RoleRead} {
 		key, err := auth.FromBytes([]byte("the key of " + role.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.keys[role.String()] = key
-		entries = append(entries, auth.Entry{Name: role.String(), Credential: key, Role: role})
+		w.entries = append(w.entries, auth.Entry{Name: role.String(), Credential: key, Role: role})
 	}
 	w.door = New(Config{
-		Keys: func() []auth.Entry { return entries },
+		Keys: func() []auth.Entry {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Clone(w.entries)
+		},
 		Open: func(e auth.Entry) (Session, error) {
 			return w.open(engine.SessionInfo{Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Trusted: true}), nil
 		},
@@ -74,6 +79,25 @@ func newWorld(t testing.TB, options Options) *world {
 	})
 	t.Cleanup(w.door.Close)
 	return w
+}
+
+// entry returns a key's entry.
+func (w *world) entry(name string) auth.Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.entries[slices.IndexFunc(w.entries, func(e auth.Entry) bool { return e.Name == name })]
+}
+
+// setKey gives a name another key; nil removes it.
+func (w *world) setKey(name string, key *auth.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.entries, func(e auth.Entry) bool { return e.Name == name })
+	if key == nil {
+		w.entries = slices.Delete(w.entries, i, i+1)
+	} else {
+		w.entries[i].Credential = *key
+	}
 }
 
 func (w *world) open(info engine.SessionInfo) *testSession {
@@ -207,10 +231,13 @@ func (c *client) RecvBytes(most int) ([]byte, error) {
 }
 
 // dial connects without authenticating.
-func (w *world) dial() *client {
+func (w *world) dial() *client { return w.dialWith(func() {}) }
+
+// dialWith calls a function between the handshake and what follows.
+func (w *world) dialWith(authenticated func()) *client {
 	ours, theirs := net.Pipe()
 	c := &client{w: w, net: ours, in: bufio.NewReader(ours), done: make(chan error, 1)}
-	go func() { c.done <- w.door.ServeConn(context.Background(), theirs, func() {}) }()
+	go func() { c.done <- w.door.ServeConn(context.Background(), theirs, authenticated) }()
 	return c
 }
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/pickle"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -212,10 +211,12 @@ func (w *world) play(input []byte) *script {
 	s := &script{in: bytes.NewReader(input)}
 	c := &conn{door: w.door, net: s, id: w.door.lastConn.Add(1)}
 	c.in = newReader(s)
-	c.session, _ = w.door.session(auth.Entry{Name: "write", Role: auth.RoleWrite})
 	c.address = str("/socket")
+	if err := w.door.enter(c, w.entry("write")); err != nil {
+		w.t.Fatal(err)
+	}
 	_ = c.serve()
-	w.door.holds.connClosed(c)
+	w.door.leave(c)
 	return s
 }
 
@@ -322,10 +323,10 @@ func through(t testing.TB, w *world, n pickle.Node, size int) (pickle.Node, bool
 		t.Fatalf("the value is refused: %v", err)
 	}
 	c := &conn{door: w.door, address: str("/socket")}
-	var err error
-	if c.session, err = w.door.session(auth.Entry{Name: "write"}); err != nil {
+	if err := w.door.enter(c, w.entry("write")); err != nil {
 		t.Fatal(err)
 	}
+	defer w.door.leave(c)
 	e := encoder{conn: c}
 	b, err := e.encode(nil, &reply{kind: kindReturn, value: wire.Raw(in.b)})
 	if err != nil {

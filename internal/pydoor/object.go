@@ -76,6 +76,9 @@ func (k *invocation) run(args []pickle.Node) reply {
 	if !ok {
 		switch k.method {
 		case "__str__", "__repr__":
+			if k.family.repr != nil {
+				return k.family.repr(k)
+			}
 			return k.result(k.call("repr"))
 		case "#GETVALUE":
 			return k.family.getvalue(k)

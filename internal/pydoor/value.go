@@ -3,6 +3,7 @@ package pydoor
 import (
 	"strings"
 
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/pickle"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -50,6 +51,7 @@ func (e *encoder) instance(class string, attributes func()) {
 
 var valueFamily = makeFamily(family{
 	class: "ValueProxy",
+	repr:  valueRepr,
 	methods: table(
 		"get()", "get",
 		"set(value)", nothing("set"),
@@ -85,6 +87,52 @@ var valueFamily = makeFamily(family{
 		})
 	},
 })
+
+// valueRepr prints a Value as Python does, whose typecode may be a class, as in
+// Value(str, ”). The engine cannot read classes.
+func valueRepr(k *invocation) reply {
+	code, err := k.call("typecode")
+	if err != nil {
+		return raised(err)
+	}
+	class, ok := className(code)
+	if !ok {
+		return k.result(k.call("repr"))
+	}
+	v, err := k.call("get")
+	if err != nil {
+		return raised(err)
+	}
+	text := append([]byte("Value("), class...)
+	text = append(text, ", "...)
+	text = wire.AppendRepr(text, v.Bytes(), engine.AppendProxyName)
+	return returned(pickle.NewStr(string(append(text, ')'))))
+}
+
+// className returns what Python's repr prints for a value that is a class.
+func className(v wire.Raw) (string, bool) {
+	any, err := wire.Decode(v.Bytes())
+	if err != nil {
+		return "", false
+	}
+	o, ok := any.(wire.Opaque)
+	if !ok || o.Lang != language {
+		return "", false
+	}
+	node, err := pickle.Decode(o.Data, pickle.Limits{Nodes: 16})
+	if err != nil {
+		return "", false
+	}
+	g, ok := node.(*pickle.Global)
+	if !ok {
+		return "", false
+	}
+	name := g.Name
+	if g.Module != "builtins" {
+		name = g.Module + "." + name
+	}
+	return "<class '" + name + "'>", true
+}
 
 var arrayFamily = makeFamily(family{
 	class: "ArrayProxy",
