@@ -21,9 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the transcripts")
 
-// TestMain makes mgrctl a command of the transcripts: the test binary itself.
+// TestMain makes mgrctl a command of the transcripts, which is the test binary
+// itself, and programs beside it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mgrctl": main})
+	testscript.Main(m, map[string]func(){"mgrctl": main, "deadlock": deadlock, "nest": nest})
 }
 
 // TestTranscripts runs the conversations in testdata, each with a home directory

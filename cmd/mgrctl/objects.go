@@ -14,12 +14,13 @@ import (
 
 var objectColumns = []column{
 	{key: "name", head: "NAME", name: true}, {key: "typeid", head: "TYPE"}, {key: "len", head: "LEN"}, {key: "bytes", head: "SIZE"},
-	{key: "sessions", head: "SESSIONS"}, {key: "waiting", head: "WAITING"}, {key: "created", head: "CREATED"}, {key: "id", head: "ID", wide: true},
+	{key: "sessions", head: "SESSIONS"}, {key: "waiting", head: "WAITING"}, {key: "created", head: "CREATED"},
+	{key: "references", head: "REFERENCES", wide: true}, {key: "id", head: "ID", wide: true},
 }
 
 func objectCells(o *proxy.ObjectInfo) []cell {
 	return []cell{
-		text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()), ident(o.ID),
+		text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()), number(o.References), ident(o.ID),
 	}
 }
 
@@ -95,7 +96,7 @@ Whoever has the token, and a key of the server, can reach the object.`,
 			if info != nil {
 				fields[0].cell = text(info.Name)
 				fields = append(fields, fieldOf{"len", optional(info.Len)}, fieldOf{"bytes", size(info.Bytes)},
-					fieldOf{"sessions", number(info.Sessions)}, fieldOf{"waiting", number(info.Waiting)}, fieldOf{"created", instant(info.CreatedAt())})
+					fieldOf{"sessions", number(info.Sessions)}, fieldOf{"references", number(info.References)}, fieldOf{"waiting", number(info.Waiting)}, fieldOf{"created", instant(info.CreatedAt())})
 				small = info.Len == nil || *info.Len <= maxShown
 			}
 			fields = append(fields, fieldOf{"token", text(ref.Token())})
@@ -244,6 +245,7 @@ func (a *app) objectLsCommand() *cobra.Command {
 		types            []string
 		prefix           string
 		anonymous, named bool
+		unreferenced     bool
 		minBytes         int64
 		after            uint64
 		limit            int
@@ -252,8 +254,10 @@ func (a *app) objectLsCommand() *cobra.Command {
 		Use:   "ls",
 		Short: "List all objects with sizes and references",
 		Long: `List all objects, in the order of their creation, with their sizes by the
-server's count and the number of sessions that refer to them. It needs the role
-admin.
+server's count, the number of sessions that refer to them (SESSIONS), and of
+references to them that objects keep in their values (REFERENCES): a list that has
+an object twice counts twice. An object that neither refers to lives by its name
+alone. It needs the role admin.
 
 With --limit it stops after so many and says from where to go on: --after.`,
 		Args: nargs(0, 0),
@@ -269,7 +273,8 @@ With --limit it stops after so many and says from where to go on: --after.`,
 		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, _ []string) error {
 			rows := a.rows(
 				column{key: "id", head: "ID", name: true}, column{key: "name", head: "NAME"}, column{key: "typeid", head: "TYPE"}, column{key: "len", head: "LEN"},
-				column{key: "bytes", head: "SIZE"}, column{key: "sessions", head: "SESSIONS"}, column{key: "waiting", head: "WAITING"}, column{key: "created", head: "CREATED"},
+				column{key: "bytes", head: "SIZE"}, column{key: "sessions", head: "SESSIONS"}, column{key: "references", head: "REFERENCES"},
+				column{key: "waiting", head: "WAITING"}, column{key: "created", head: "CREATED"},
 			)
 			rows.paged = limit > 0
 			for next := after; ; {
@@ -282,10 +287,12 @@ With --limit it stops after so many and says from where to go on: --after.`,
 				for i := range page.Rows {
 					o := &page.Rows[i]
 					if len(types) > 0 && !slices.Contains(types, o.TypeID) || !strings.HasPrefix(o.Name, prefix) ||
-						anonymous && o.Name != "" || named && o.Name == "" || o.Bytes < minBytes {
+						anonymous && o.Name != "" || named && o.Name == "" || o.Bytes < minBytes ||
+						unreferenced && o.Sessions+o.References > 0 {
 						continue
 					}
-					err := rows.add(ident(o.ID), text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()))
+					err := rows.add(ident(o.ID), text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.References),
+						number(o.Waiting), instant(o.CreatedAt()))
 					if err != nil {
 						return err
 					}
@@ -304,6 +311,7 @@ With --limit it stops after so many and says from where to go on: --after.`,
 	f.StringVar(&prefix, "prefix", "", "only objects whose names begin so")
 	f.BoolVar(&anonymous, "anonymous", false, "only objects without a name")
 	f.BoolVar(&named, "named", false, "only objects with a name")
+	f.BoolVar(&unreferenced, "unreferenced", false, "only objects that no session and no object refers to")
 	f.Int64Var(&minBytes, "min-bytes", 0, "only objects of at least this size, in `bytes`")
 	f.Uint64Var(&after, "after", 0, "begin after the object with this `id`")
 	f.IntVar(&limit, "limit", 0, "list so many at most; 0: all")
