@@ -298,6 +298,37 @@ func newest(t *testing.T) interpreter {
 	return all[len(all)-1]
 }
 
+// What the server says of itself counts the connections of Python clients.
+func TestPythonConnectionsAreCounted(t *testing.T) {
+	p := newPythonServer(t, managers.PythonConfig{})
+	m := p.connect(t)
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](t.Context(), m, "queue"))
+	counts := func() (all, python int64) {
+		info := must1[map[string]any](t)(m.Info(t.Context()))
+		all, _ = info["connections"].(int64)
+		python, _ = info["python_connections"].(int64)
+		return all, python
+	}
+	if all, python := counts(); all != 1 || python != 0 {
+		t.Errorf("%d connections, %d of them from Python; want 1 and 0", all, python)
+	}
+	address := strings.NewReplacer("HOST", p.host, "PORT", p.port, "get_queue", "queue")
+	i := newest(t)
+	done := make(chan string, 1)
+	go func() { done <- i.script(t, address.Replace(manualGet)) }()
+	until(t, "a Python client waits for an item", func() bool {
+		return must1[map[string]any](t)(m.Info(t.Context()))["parked"] == int64(1)
+	})
+	if all, python := counts(); python < 1 || all != python+1 {
+		t.Errorf("%d connections, %d of them from Python, while a Python client waits", all, python)
+	}
+	if err := q.Put(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	until(t, "the Python client's connections are gone", func() bool { _, python := counts(); return python == 0 })
+}
+
 // A Python producer with Go workers: a Python class travels through Go
 // untouched.
 func TestPythonProducer(t *testing.T) {

@@ -33,6 +33,10 @@ func (s *Server) info() []byte {
 	s.mu.Lock()
 	conns := len(s.conns)
 	s.mu.Unlock()
+	python := 0
+	if door := s.pythonDoor(); door != nil {
+		python = door.Conns()
+	}
 	host, _ := os.Hostname()
 	addrs := make([]any, 0, 4)
 	for _, a := range s.Addrs() {
@@ -48,7 +52,7 @@ func (s *Server) info() []byte {
 		"server": s.config.Version, "version": module, "protocol": int64(wire.Version), "go": runtime.Version(),
 		"pid": int64(os.Getpid()), "host": host, "addresses": addrs,
 		"uptime_seconds": time.Since(s.started).Seconds(), "lease_seconds": s.config.Lease.Seconds(),
-		"sessions": int64(stats.Sessions), "connections": int64(conns), "objects": int64(stats.Objects),
+		"sessions": int64(stats.Sessions), "connections": int64(conns + python), "python_connections": int64(python), "objects": int64(stats.Objects),
 		"names": int64(stats.Names), "parked": int64(stats.Parked), "running": int64(stats.Running),
 		"bytes": stats.Bytes, "goroutines": int64(runtime.NumGoroutine()),
 		"heap_bytes": int64(mem.HeapAlloc), "sys_bytes": int64(mem.Sys),

@@ -93,7 +93,7 @@ func (a *app) infoCommand() *cobra.Command {
 }
 
 // infoOrder is what comes first; the rest goes by name.
-var infoOrder = []string{"server", "version", "protocol", "host", "pid", "addresses", "uptime_seconds", "connections", "sessions", "objects", "names", "parked", "running", "bytes"}
+var infoOrder = []string{"server", "version", "protocol", "host", "pid", "addresses", "uptime_seconds", "connections", "python_connections", "sessions", "objects", "names", "parked", "running", "bytes"}
 
 func compareInfo(x, y string) int {
 	rank := func(k string) int {

@@ -151,6 +151,7 @@ def main(m):
     show(v.value, v.get(), v, v._getvalue(), type(v._getvalue()))
     v.set("anything")
     show(v, m.Value("", None).value, m.Value(str, "").value)
+    show(m.Value(str, ""), repr(m.Value(str, "")._getvalue()), m.Value(array.array, [1]))
     a = m.Array("i", [1, 2, 3])
     a[0] = 9
     a[1:] = array.array("i", [7, 8, 9])
