@@ -38,8 +38,8 @@ var tour = map[string]string{
 	"mgrctl queue get jobs":                                  `\{"url": ?"https://example\.org"\}\n`,
 	"mgrctl dict set config retries 3":                       ``,
 	"mgrctl dict incr config retries":                        `4\n`,
-	"mgrctl lock run deploy -- ./deploy.sh":                  `deployed\n`,
-	"mgrctl ls":                                              `(?s).*config\tdict\t.*deploy\tLock\t.*jobs\tQueue\t.*`,
+	"mgrctl lock run deploy -- echo deployed":                `deployed\n`,
+	"mgrctl ls": `(?s).*config\tdict\t.*deploy\tLock\t.*jobs\tQueue\t.*`,
 }
 
 // TestReadme runs the README's commands as they stand there, and checks what
@@ -68,9 +68,6 @@ func TestReadme(t *testing.T) {
 			"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		shell(t, "..", append(os.Environ(), "GOBIN="+bin), want[2])
 		work := t.TempDir()
-		if err := os.WriteFile(filepath.Join(work, "deploy.sh"), []byte("#!/bin/sh\necho deployed\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
 		// Another server on this machine may have the default port; the tour
 		// goes by the socket.
 		serverEnv := env
