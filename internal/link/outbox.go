@@ -19,6 +19,9 @@ const (
 	// rest to a goroutine, so that a read loop is not kept writing for others.
 	inlineBudget = 256 << 10
 
+	// yieldUpTo is how much waits when a writer stops waiting for more.
+	yieldUpTo = 8 << 10
+
 	// busyKeep is the largest buffer that a busy outbox goes on using.
 	busyKeep = 1 << 20
 
@@ -213,8 +216,8 @@ func (o *Outbox) Flush() {
 
 // FlushAfterYield is Flush for a caller that knows of others who are about to
 // append: it lets the goroutines that are ready run first, so that their frames
-// go out with the same write. Under load that saves most system calls, which
-// cost far more than a frame.
+// go out with the same write, and once more if they did append. Under load that
+// saves most system calls, which cost far more than a frame.
 func (o *Outbox) FlushAfterYield() {
 	o.mu.Lock()
 	if o.writing || o.err != nil || !o.waitingLocked() {
@@ -222,8 +225,16 @@ func (o *Outbox) FlushAfterYield() {
 		return
 	}
 	o.writing = true
+	for range 2 {
+		before := o.pendingLocked()
+		o.mu.Unlock()
+		runtime.Gosched()
+		o.mu.Lock()
+		if n := o.pendingLocked(); n == before || n > yieldUpTo {
+			break
+		}
+	}
 	o.mu.Unlock()
-	runtime.Gosched()
 	if o.try == nil {
 		go o.run()
 		return
