@@ -9,11 +9,24 @@ import (
 // RemoteError is an error that came from the server. Compare it with the
 // sentinels by errors.Is. One that a user's own method returned has the Go type
 // of the original in Type and matches ErrRemote; a panic matches ErrPanic.
+//
+//	Type    string // "*main.NoAccountError"; "" unless a user's method returned it
+//	Message string // its text; Error puts the Type in front, if there is one
+//	Safe    bool   // see SafeToRetry
+//
+// The texts of the built-in types are Python's, so they do not always name the
+// object: that of ErrKey is the key alone. A program that prints an error adds
+// what it was about.
 type RemoteError = wire.Error
 
 // CallError is the error of a call that its own context ended. It matches
 // context.Canceled or context.DeadlineExceeded with errors.Is, and says whether
 // the outcome is unknown.
+//
+//	Method  string // "Queue.get"
+//	Unknown bool   // the call may have taken effect; what it took is given back
+//	Err     error  // context.Canceled or context.DeadlineExceeded
+//	Cause   error  // context.Cause, when it differs from Err; else nil
 type CallError = client.CallError
 
 // The sentinels of what a server answers. Each is compared with errors.Is and
@@ -64,6 +77,9 @@ var ErrClosed = client.ErrClosed
 var ErrAuthentication = auth.ErrAuthentication
 
 // SafeToRetry reports whether the call that failed with err had no effect for
-// certain, so that the same call may be made again. It is false for nil and for
-// errors that do not say.
+// certain, and the same call may succeed later: it waited in vain (ErrEmpty,
+// ErrFull, ErrTimeout, a context that ended), or was refused for the moment
+// (ErrOverloaded, ErrShuttingDown, ErrCancelled, ErrDeadlock). It is false for nil
+// and for all other errors. Some of those had no effect either, such as
+// ErrNotExposed, but the same call would only fail again.
 func SafeToRetry(err error) bool { return client.SafeToRetry(err) }

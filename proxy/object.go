@@ -10,12 +10,44 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// Ref is a proxy of an object of any type. The typed proxies are built on it.
+// Ref is a proxy of an object of any type. The typed proxies are built on it. It
+// is a small value; copies are the same proxy. The zero Ref refers to nothing,
+// and calls on it fail.
+//
+// It has the methods that all proxies have (Release, Token, TypeID, String,
+// Repr, Methods, Reference) and
+//
+//	func (r Ref) ID() uint64    // the object's number in listings
+//	func (r Ref) IsZero() bool  // whether it refers to nothing
+//	func (r Ref) Value(ctx context.Context) (any, error) // as ValueOf[any]
+//
+// A proxy of a custom type embeds a Ref, not a pointer to one. It can then be a
+// result, an element or an argument as it is:
+//
+//	type Account struct{ proxy.Ref }
+//
+//	func (a Account) Balance(ctx context.Context) (int, error) {
+//		return proxy.Call[int](ctx, a, "Balance")
+//	}
+//
+//	account, err := proxy.Call[Account](ctx, bank, "Open", "ann")
 type Ref = client.Ref
 
-// TypeInfo describes an object type, MethodInfo an exposed method.
 type (
-	TypeInfo   = client.TypeInfo
+	// TypeInfo describes an object type:
+	//
+	//	TypeID  string
+	//	Params  string // of the constructor, for people
+	//	Methods []MethodInfo
+	TypeInfo = client.TypeInfo
+
+	// MethodInfo describes an exposed method. Its String is the signature.
+	//
+	//	Name   string
+	//	Number uint32
+	//	Params string // for people: "key, default=None"
+	//	Result string // for people
+	//	Reads  bool   // it changes nothing
 	MethodInfo = client.MethodInfo
 )
 
