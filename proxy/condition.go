@@ -141,7 +141,8 @@ func (k *Condition) TryAcquire(ctx context.Context, owner Owner) (*Hold, error) 
 
 // Wait gives the lock up, waits for a notification, and returns when it has the
 // lock again; the hold then has a new token. When the context ends first, Wait
-// returns without the lock, and the hold is over.
+// returns without the lock, and the hold is over; WaitTimeout keeps it. The hold
+// must be one of this condition.
 func (k *Condition) Wait(ctx context.Context, h *Hold) error {
 	_, err := k.wait(ctx, h, forever)
 	return err
@@ -177,7 +178,15 @@ func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
 }
 
 // WaitFor waits until ready returns true. ready is called with the lock held,
-// before each wait and after each notification.
+// before each wait and after each notification, and gets ctx. It may call the
+// server, as for a shared predicate:
+//
+//	err := cond.WaitFor(ctx, h, func(ctx context.Context) (bool, error) {
+//		turn, err := proxy.Attr[int](ctx, state, "turn")
+//		return turn == mine, err
+//	})
+//
+// An error of ready is returned at once, with the lock held.
 func (k *Condition) WaitFor(ctx context.Context, h *Hold, ready func(context.Context) (bool, error)) error {
 	for {
 		if ok, err := ready(ctx); ok || err != nil {

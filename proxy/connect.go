@@ -26,7 +26,8 @@ type Config struct {
 
 	// Lease is how long the server keeps the session, with all that it holds,
 	// while the connection is broken. 0 leaves it to the server, which also
-	// bounds it; servers give 15 s unless told otherwise.
+	// bounds it; servers give 15 s unless told otherwise. It is also how long
+	// others wait for the locks and items of a program that was killed.
 	Lease time.Duration
 
 	// Logger hears of lost connections and, at debug level, of every call. Nil
@@ -63,7 +64,10 @@ type Config struct {
 //	pipe://name             a server in this process
 //
 // The context bounds the time until the session is open, and nothing after it.
-// Errors match ErrAuthentication if client and server do not hold the same key.
+// It makes one attempt: a server that does not listen yet is an error at once,
+// and the caller may try again. Errors match ErrAuthentication if client and
+// server do not hold the same key, and are those of package net if the server
+// cannot be reached.
 func Connect(ctx context.Context, addr string, config Config) (*Manager, error) {
 	a, err := connection.ParseAddress(addr)
 	if err != nil {

@@ -14,8 +14,10 @@ import (
 // safe for concurrent use.
 //
 // K may be any type that encodes to something hashable: strings, numbers,
-// bools, times, arrays (tuples) and structs with as_array. V may be any type,
-// also one with proxies inside.
+// bools, times and arrays, which are tuples there ([2]int). A struct is a dict or,
+// with as_array, a list, and Set refuses both with ErrType.
+//
+// V may be any type, also one with proxies inside: Dict[string, *List[int]].
 type Dict[K comparable, V any] struct{ object }
 
 // Entry is one pair of a Dict.

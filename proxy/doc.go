@@ -26,7 +26,9 @@
 //
 // # Values
 //
-// Keys and values are of the Go types that the type parameters name. Structs
+// Keys and values are of the Go types that the type parameters name. The server
+// does not know these types: to open a queue of strings as a Queue[int] is no
+// error, but to get a string from it is one. Structs
 // are dicts of their fields, under the names in their msgpack tags; time.Time,
 // []byte, maps, slices, arrays (tuples where they are keys) and big.Int travel
 // as such, and what Python has and Go has not is in the types Tuple, SetValue,
@@ -42,7 +44,9 @@
 // was too late; if the server does not say within a second, or is out of reach,
 // the error says that the outcome is unknown, and whatever the call took is given
 // back. Methods with Timeout in their names have the timeout of Python's
-// methods, with its answer: ErrEmpty, ErrFull, ErrTimeout or false.
+// methods, with its answer: ErrEmpty, ErrFull, ErrTimeout or false. That timeout
+// is the server's: when the network is broken, only the context bounds a call.
+// Without a deadline, a call ends when the session does.
 //
 // # When the network breaks
 //

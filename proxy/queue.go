@@ -27,7 +27,8 @@ const (
 //
 // An item is in one place at any time. One whose receiver dies before its
 // program has it returns to the queue, to its old place; Delivery says that it
-// comes for the second time.
+// comes for the second time. Get gives the item to the program for good; a
+// program that may die while it works on it uses Receive.
 type Queue[T any] struct{ tasks[T] }
 
 // JoinableQueue is a proxy of a JoinableQueue. It is a Queue under the name that
@@ -206,7 +207,13 @@ func (q *tasks[T]) GetManyTimeout(ctx context.Context, n int, d time.Duration) (
 }
 
 // Delivery is an item whose receipt is still to be confirmed. Until Ack, it goes
-// back to the queue if the Manager is closed or its program dies.
+// back to the queue if the Manager is closed, and if its program dies: then once
+// the lease has run out. Meanwhile it is not in the queue: QSize, Empty and the
+// end of a queue that was shut down do not count it.
+//
+// Ack does not say that the work is done; TaskDone does. A program that counts
+// calls TaskDone first, since Join would wait for ever for an item whose
+// receiver died after Ack.
 type Delivery[T any] struct {
 	Value T
 	// Redelivered tells that the item was delivered before, to somebody who
@@ -297,7 +304,8 @@ func (q *tasks[T]) MaxSize(ctx context.Context) (int, error) {
 }
 
 // TaskDone says that the work on one item that was got is done. ErrValue if it
-// is called more often than items were put.
+// is called more often than items were put. It is for those who wait in Join, and
+// no matter which item it is.
 func (q *tasks[T]) TaskDone(ctx context.Context) error { return exec0(ctx, q.object, &queueTaskDone) }
 
 // Unfinished returns how many items were put for which TaskDone was not called.
@@ -316,6 +324,10 @@ func (q *tasks[T]) JoinTimeout(ctx context.Context, d time.Duration) error {
 // Shutdown ends the queue: Put fails with ErrShutDown from now on, and Get does
 // once the last item is gone. With immediate, the items that are there are
 // dropped, and Get fails at once.
+//
+// An item that somebody received and has not acknowledged counts as gone. If it
+// comes back, the next Get returns it, but those who heard ErrShutDown have left.
+// Join first waits until the work is done.
 func (q *tasks[T]) Shutdown(ctx context.Context, immediate bool) error {
 	return exec1(ctx, q.object, &queueShutdown, immediate)
 }
