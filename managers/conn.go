@@ -32,7 +32,6 @@ type conn struct {
 	ranges  []wire.Range
 	closed  bool          // CLOSE came
 	mux     *link.Mux     // nil until its first bytes
-	traces  []trace       // calls to be logged once the lock is given up
 	heard   time.Time     // when the last frames were applied
 	stalled time.Duration // the stalls that were known then
 	renewed time.Time     // when the read deadline was last moved
@@ -155,7 +154,6 @@ func (c *conn) read() error {
 		k.settle(&c.fx)
 		k.mu.Unlock()
 		k.deliver(&c.fx)
-		c.logTraces()
 		if err != nil {
 			return err
 		}
@@ -277,28 +275,5 @@ func (c *conn) handle(kind byte, body []byte, now int64) error {
 	default:
 		return wire.Errorf(wire.CodeProtocol, "unknown message kind %d", kind)
 	}
-	if c.server.tracing && cmd.Op == engine.OpCall {
-		typeid, method := k.engine.Label(cmd)
-		c.traces = append(c.traces, trace{cmd.Serial, cmd.Object, typeid, method})
-	}
 	return k.do(cmd, &c.fx)
-}
-
-// trace is what the log says of a call.
-type trace struct {
-	serial, object uint64
-	typeid, method string
-}
-
-// logTraces logs the calls of a batch, at debug level.
-func (c *conn) logTraces() {
-	for _, t := range c.traces {
-		c.server.traceCall(c.session.id, t)
-	}
-	c.traces = c.traces[:0]
-}
-
-// traceCall logs one call.
-func (s *Server) traceCall(session uint64, t trace) {
-	s.log.Debug("call", "session", session, "serial", t.serial, "object", t.object, "typeid", t.typeid, "method", t.method)
 }

@@ -1,8 +1,10 @@
 package managers
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -19,6 +21,8 @@ type core struct {
 	start  time.Time
 	base   int64 // nanoseconds since 1970 at start
 
+	tracer *tracer // nil unless calls are logged
+
 	encoders chan struct{} // a place for each goroutine that encodes a large view
 
 	mu     sync.Mutex
@@ -29,10 +33,14 @@ type core struct {
 
 func newCore(s *Server) *core {
 	now := time.Now()
-	return &core{
+	k := &core{
 		server: s, start: now, base: now.UnixNano(),
 		encoders: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		k.tracer = newTracer(s.log)
+	}
+	return k
 }
 
 // now returns the time of a command: nanoseconds since 1970, counted by the
@@ -58,6 +66,18 @@ func newGeneration() uint64 {
 
 // do applies one command; the caller holds mu.
 func (k *core) do(c *engine.Command, fx *engine.Effects) error {
+	if k.tracer == nil {
+		return k.run(c, fx)
+	}
+	k.tracer.begin(k.engine, c)
+	err := k.run(c, fx)
+	if err != nil {
+		k.tracer.refused(c)
+	}
+	return err
+}
+
+func (k *core) run(c *engine.Command, fx *engine.Effects) error {
 	if observe := k.server.config.observe; observe != nil {
 		return observe(k.engine, c, fx)
 	}
@@ -214,6 +234,9 @@ func (k *core) deliver(fx *engine.Effects) {
 	}
 	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics)+len(fx.Acts) > 0 {
 		k.rest(fx)
+	}
+	if k.tracer != nil {
+		k.tracer.delivered(fx, k.now())
 	}
 }
 

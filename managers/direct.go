@@ -107,7 +107,6 @@ func (d *direct) start(cmd *engine.Command) *directCall {
 	c := d.unused()
 	fx := effects.Get().(*engine.Effects)
 	k := d.core
-	var t trace
 	k.mu.Lock()
 	d.serial++
 	c.serial = d.serial
@@ -118,19 +117,12 @@ func (d *direct) start(cmd *engine.Command) *directCall {
 			_ = k.do(&engine.Command{Op: engine.OpAck, Now: now, Session: d.id, Ranges: ranges}, fx)
 		}
 		cmd.Op, cmd.Now, cmd.Session, cmd.Serial = engine.OpCall, now, d.id, c.serial
-		if k.server.tracing {
-			t.serial, t.object = cmd.Serial, cmd.Object
-			t.typeid, t.method = k.engine.Label(cmd)
-		}
 		if err := k.do(cmd, fx); err != nil {
 			d.take(&engine.Reply{Serial: c.serial, Err: wire.AsError(err)})
 		}
 		k.settle(fx)
 	}
 	k.mu.Unlock()
-	if t.serial != 0 {
-		k.server.traceCall(d.id, t)
-	}
 	k.deliver(fx)
 	fx.Reset()
 	effects.Put(fx)

@@ -21,7 +21,6 @@ type Server struct {
 	// Fixed at creation.
 	config     Config
 	log        *slog.Logger
-	tracing    bool // the log takes debug records
 	keys       *auth.Keyring
 	setupErr   error
 	core       *core
@@ -68,7 +67,6 @@ func NewServer(config Config) *Server {
 		done:      make(chan struct{}),
 		limiter:   auth.NewLimiter(auth.LimiterConfig{}),
 	}
-	s.tracing = s.log.Enabled(context.Background(), slog.LevelDebug)
 	s.context, s.cancel = context.WithCancel(context.Background())
 	s.keys = config.Keyring
 	if s.keys == nil {
