@@ -15,7 +15,7 @@ import (
 //
 // K may be any type that encodes to something hashable: strings, numbers,
 // bools, times and arrays, which are tuples there ([2]int). A struct is a dict or,
-// with as_array, a list, and Set refuses both with ErrType.
+// with as_array, a list, and cannot be a key (ErrUnserializable).
 //
 // V may be any type, also one with proxies inside: Dict[string, *List[int]].
 type Dict[K comparable, V any] struct{ object }
