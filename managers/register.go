@@ -14,21 +14,39 @@ import (
 
 // TypeOptions says how a registered type is used.
 type TypeOptions struct {
-	// Exposed lists the methods that clients may call. Nil: all exported ones.
+	// Exposed lists the methods that clients may call. Nil: all exported ones
+	// but Close, which the server calls (see Register).
 	Exposed []string
 	// MethodToTypeid names methods whose result becomes a new shared object,
-	// and its typeid: a registered one, a built-in one ("list", "dict", ...)
-	// that takes the result as its initial value, or "Iterator" for an
-	// iter.Seq.
+	// and its typeid:
+	//
+	//   - a registered one: the result itself is the object, and has the type
+	//     that the constructor of the typeid returns;
+	//   - a built-in one ("list", "dict", ...), which takes the result as its
+	//     initial value;
+	//   - "Iterator" for an iter.Seq or a slice. An iter.Seq runs on when clients
+	//     ask for values, beside other methods of the object that made it: it
+	//     must walk over a copy, or take a lock.
+	//
+	// Each call makes another shared object, also of a pointer that was returned
+	// before. The two run beside each other, and Close is called for each. A nil
+	// result stays nil. The method returns one value, or one and an error. A
+	// typeid that is not registered is an error of the call.
+	//
+	// The result of any other method is a copy: of a struct or a pointer to one,
+	// a dict of the exported fields.
 	MethodToTypeid map[string]string
 	// Reads lists the methods that change nothing: sessions with the role read
 	// may call them, and a call whose reply was lost is simply made again.
 	Reads []string
 	// Concurrent says that the type's methods may run at the same time on one
-	// object. Otherwise they run one after the other.
+	// shared object. Otherwise they run one after the other. Methods of different
+	// objects run at the same time in any case: what these have in common needs
+	// a lock.
 	Concurrent bool
 	// NoCreate refuses to create objects for clients: they come from methods
-	// of other types (MethodToTypeid) only.
+	// of other types (MethodToTypeid) only. The constructor is not called then;
+	// its result says which Go type the typeid stands for.
 	NoCreate bool
 	// Singleton makes all clients get one object, which is made at the first
 	// create; as with Python's
@@ -67,10 +85,15 @@ var (
 // any function that returns the object, or the object and an error; it may
 // take a context first. Exported methods may take a context first, any
 // arguments that a value can be decoded into (structs, proxies and variadic
-// ones included), and may return values, an error, or both.
+// ones included), and may return values, an error, or both. Proxies are of the
+// types of package proxy (*proxy.Ref, *proxy.Dict[string, int]) and work through
+// the server itself. Several values are one tuple. Clients get an error as a
+// *proxy.RemoteError with its Go type and text, and a panic as one that matches
+// proxy.ErrPanic; the server logs the panic and goes on.
 //
 // Objects with a method Close() or Close() error are closed when they are
-// released. Register must be called before the server listens.
+// released: when no client and no other object refers to them, and they have no
+// name. Register must be called before the server listens.
 func Register(s *Server, typeid string, constructor any, options TypeOptions) error {
 	fn := reflect.ValueOf(constructor)
 	if fn.Kind() != reflect.Func {
@@ -87,7 +110,7 @@ func Register(s *Server, typeid string, constructor any, options TypeOptions) er
 }
 
 // RegisterValue makes one existing value known to all clients: every create of
-// the typeid returns it.
+// the typeid returns it, and so does every open of the name that is the typeid.
 func RegisterValue(s *Server, typeid string, value any, options TypeOptions) error {
 	v := reflect.ValueOf(value)
 	if !v.IsValid() {
