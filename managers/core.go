@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,12 +110,19 @@ func (k *core) apply(c *engine.Command) error {
 
 // role returns what the session may do now.
 func (k *core) role(session uint64) engine.Role {
+	role, _ := k.rights(session)
+	return role
+}
+
+// rights returns what the session may do now, and the prefixes of the names that
+// it may open, none for every name.
+func (k *core) rights(session uint64) (engine.Role, []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s := k.engine.Session(session); s != nil {
-		return s.Info.Role
+		return s.Info.Role, slices.Clone(s.Info.Prefixes)
 	}
-	return 0
+	return 0, nil
 }
 
 // settle does what must happen before the lock is given up. The caller holds

@@ -3,9 +3,11 @@ package managers
 import (
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/link"
@@ -17,7 +19,8 @@ import (
 // own for each; the connection is closed when it returns or panics. Receiving
 // ends with io.EOF when the client has closed it, and with an error that wraps
 // io.ErrUnexpectedEOF when the client's network connection ended before. Clients
-// need the role write. A later call with the same name replaces the earlier one.
+// need the role write, and a key whose prefixes, if it has any, allow the name. A
+// later call with the same name replaces the earlier one.
 func (s *Server) HandleConn(name string, fn func(*connection.Conn)) {
 	s.handlers.mu.Lock()
 	defer s.handlers.mu.Unlock()
@@ -59,9 +62,12 @@ func (c *conn) serveStream(nc net.Conn) {
 	fn := c.server.handlers.byName[string(name)]
 	c.server.handlers.mu.Unlock()
 	var refusal *wire.Error
-	switch {
-	case c.server.core.role(c.session.id) < engine.RoleWrite:
+	switch role, prefixes := c.server.core.rights(c.session.id); {
+	case role < engine.RoleWrite:
 		refusal = wire.Errorf(wire.CodeDenied, "raw connections need the role write")
+	case !(auth.Entry{Prefixes: prefixes}).MayOpen(string(name)):
+		refusal = wire.Errorf(wire.CodeDenied, "key %q may open names that begin with %s, not %q",
+			c.who.KeyName, strings.Join(prefixes, ", "), name)
 	case fn == nil:
 		refusal = wire.Errorf(wire.CodeNotFound, "nobody serves raw connections of that name")
 	}

@@ -137,9 +137,14 @@ func TestRoles(t *testing.T) {
 }
 
 // TestPrefixes: a bound key opens, lists and removes only what begins with one of
-// its prefixes; what it makes without a name counts for itself.
+// its prefixes, raw connections included; what it makes without a name counts for
+// itself.
 func TestPrefixes(t *testing.T) {
-	k := serveKeys(t, managers.Config{Limits: managers.Limits{Objects: 3}})
+	k := serveKeys(t, managers.Config{Limits: managers.Limits{Objects: 3}}, func(srv *managers.Server) {
+		for _, name := range []string{"echo", "team/echo"} {
+			srv.HandleConn(name, func(c *connection.Conn) { _ = c.SendBytes([]byte("hello")) })
+		}
+	})
 	ctx := k.ctx
 	write, team := k.as("write"), k.as("team")
 	for _, name := range []string{"other", "team/a", "shared/b"} {
@@ -153,8 +158,18 @@ func TestPrefixes(t *testing.T) {
 		"lookup": errOf(team.Lookup(ctx, "other")),
 		"remove": team.Remove(ctx, "other"),
 		"new":    errOf(team.Open(ctx, "tea", "dict")),
+		// The refusal does not tell whether somebody serves the name.
+		"connection":         errOf(team.OpenConn(ctx, "echo")),
+		"unknown connection": errOf(team.OpenConn(ctx, "nobody")),
 	} {
 		denied(t, what, err, `key "team"`, "team/, shared/")
+	}
+	for m, name := range map[*proxy.Manager]string{write: "echo", team: "team/echo"} {
+		c := must1[*connection.Conn](t)(m.OpenConn(ctx, name))
+		if b, err := c.RecvBytes(10); string(b) != "hello" || err != nil {
+			t.Errorf("%s answers %q, %v", name, b, err)
+		}
+		c.Close()
 	}
 	var names []string
 	for _, o := range must1[[]proxy.ObjectInfo](t)(team.Names(ctx, "")) {
