@@ -5,6 +5,35 @@
 //	err := managers.Register(srv, "Maths", NewMaths, managers.TypeOptions{})
 //	err = srv.ListenAndServe(ctx, "tcp://127.0.0.1:50000", "unix:///run/user/1000/managerd.sock")
 //
+// # Types of your own
+//
+// A type is registered with its constructor. Its exported methods can be called
+// by clients; TypeOptions says which of their results become shared objects.
+//
+//	func NewBank(name string) (*Bank, error)
+//	func (b *Bank) Open(name string) (*Account, error)
+//	func (b *Bank) Transfer(ctx context.Context, ts ...Transfer) (int, error)
+//	func (b *Bank) Log() iter.Seq[Transfer]
+//
+//	err := managers.Register(srv, "Account", func() *Account { return nil },
+//		managers.TypeOptions{NoCreate: true})
+//	err = managers.Register(srv, "Bank", NewBank, managers.TypeOptions{
+//		MethodToTypeid: map[string]string{"Open": "Account", "Log": "Iterator"},
+//	})
+//
+// In a client:
+//
+//	type Account struct{ proxy.Ref }
+//
+//	bank, err := m.Create(ctx, "Bank", "north")
+//	account, err := proxy.Call[Account](ctx, bank, "Open", "ann")
+//	n, err := proxy.Call[int](ctx, bank, "Transfer", t1, t2)
+//	log, err := proxy.Call[*proxy.Iterator[Transfer]](ctx, bank, "Log")
+//
+// Structs travel as dicts of their fields, so both programs have a type for
+// them with the same names or msgpack tags. A field that the other side does not
+// have is left out.
+//
 // # The way of a call
 //
 // One goroutine reads each connection. It takes all frames that have arrived,
