@@ -90,6 +90,18 @@ func (m *Manager) Objects(ctx context.Context, after uint64, limit int) (Page[Ob
 	return listing[ObjectInfo](ctx, m, &client.ServerObjects, after, limit)
 }
 
+// SessionObjects is Objects for those that the session refers to; session 0 is
+// all. A page may have fewer rows than limit, or none, and not be the last: Next
+// tells. ErrNotFound if
+// there is no such session. It needs the role admin.
+func (m *Manager) SessionObjects(ctx context.Context, session, after uint64, limit int) (Page[ObjectInfo], error) {
+	c := m.s.NewServerCall(&client.ServerObjects, 3)
+	client.Arg(c, after)
+	client.Arg(c, limit)
+	client.Arg(c, session)
+	return client.Invoke[Page[ObjectInfo]](ctx, c)
+}
+
 // Sessions returns up to limit (1 to 1000) sessions that were opened after the
 // one with the id after, in that order. It needs the role admin.
 func (m *Manager) Sessions(ctx context.Context, after uint64, limit int) (Page[SessionInfo], error) {

@@ -139,3 +139,31 @@ func TestPairsInOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectReferences: listings tell how many references to an object other
+// objects keep, and which objects a session refers to.
+func TestObjectReferences(t *testing.T) {
+	ctx, m := manager(t)
+	inner, err := proxy.NewList[int](ctx, m)
+	must(t, err)
+	outer, err := proxy.NewList(ctx, m, inner, inner)
+	must(t, err)
+	row := func(references int64) {
+		t.Helper()
+		page, err := m.SessionObjects(ctx, m.SessionID(), 0, 100)
+		must(t, err)
+		if len(page.Rows) != 2 || page.Rows[0].References != references || page.Rows[0].Sessions != 1 || page.Rows[1].References != 0 {
+			t.Errorf("%+v, want %d references to the first", page, references)
+		}
+	}
+	row(2)
+	must(t, outer.Clear(ctx))
+	row(0)
+	all, err := m.SessionObjects(ctx, 0, 0, 100)
+	must(t, err)
+	if len(all.Rows) != 2 {
+		t.Errorf("all objects: %+v", all)
+	}
+	_, err = m.SessionObjects(ctx, 9999, 0, 100)
+	wantErr(t, "a session that is not there", err, proxy.ErrNotFound)
+}

@@ -149,7 +149,8 @@ func cursor(c *Call) (uint64, bool) {
 }
 
 // rootObjects lists objects in the order of their creation: [next, rows], with
-// next 0 at the end.
+// next 0 at the end. With a session it lists those that the session refers to,
+// and a page ends after maxScan objects, also without a row.
 func rootObjects(o *Object, c *Call) {
 	e := o.engine
 	after, ok := cursor(c)
@@ -159,6 +160,18 @@ func rootObjects(o *Object, c *Call) {
 	limit, ok := page(c)
 	if !ok {
 		return
+	}
+	var only *Session
+	if c.Args.More() {
+		id, err := c.Args.Uint()
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+		if only = e.sessions[id]; only == nil && id != 0 {
+			c.Fail(wire.Errorf(wire.CodeNotFound, "no session %d", id))
+			return
+		}
 	}
 	var from *Object
 	switch at := e.objects[after]; {
@@ -179,9 +192,15 @@ func rootObjects(o *Object, c *Call) {
 	}
 	var rows []byte
 	n, last := 0, uint64(0)
-	for ; from != nil && n < limit; from = from.next {
-		rows = appendObject(rows, from)
+	for tried := 0; from != nil && n < limit && tried < maxScan; from = from.next {
+		tried++
 		last = from.ID
+		if only != nil {
+			if _, ok := only.refs[from.ID]; !ok {
+				continue
+			}
+		}
+		rows = appendObject(rows, from)
 		n++
 	}
 	if from == nil {

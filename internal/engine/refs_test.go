@@ -410,6 +410,49 @@ func TestListings(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
+	// Those of one session.
+	two := w.open(RoleAdmin)
+	w.ref(two, 0, "attach", all[3])
+	w.ref(two, 0, "attach", last)
+	ids := func(args ...any) (list []uint64, next uint64) {
+		t.Helper()
+		var page struct {
+			Next uint64
+			Rows []struct {
+				ID uint64 `msgpack:"id"`
+			}
+		}
+		if err := wire.Unmarshal(w.reply(1, w.start(1, 0, "objects", args...)).Value.Bytes(), &page, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Rows {
+			list = append(list, r.ID)
+		}
+		return list, page.Next
+	}
+	if got, next := ids(0, 10, two); len(got) != 2 || got[0] != all[3].ID || got[1] != last.ID || next != 0 {
+		t.Fatalf("session %d refers to %v, next %d", two, got, next)
+	}
+	if got, next := ids(0, 1, two); len(got) != 1 || got[0] != all[3].ID || next != all[3].ID {
+		t.Fatalf("the first of session %d: %v, next %d", two, got, next)
+	}
+	if got, next := ids(all[3].ID, 1, two); len(got) != 1 || got[0] != last.ID || next != 0 {
+		t.Fatalf("the second of session %d: %v, next %d", two, got, next)
+	}
+	for range maxScan {
+		w.create(1, "box")
+	}
+	mine := w.create(two, "box")
+	if got, next := ids(last.ID, 10, two); len(got) != 0 || next == 0 {
+		t.Fatalf("%v, next %d; want a page without rows that is not the last", got, next)
+	} else if got, next = ids(next, 10, two); len(got) != 1 || got[0] != mine.ID || next != 0 {
+		t.Fatalf("%v, next %d", got, next)
+	}
+	if got, _ := ids(0, 10, 0); len(got) != 10 {
+		t.Fatalf("of all sessions: %v", got)
+	}
+	w.want("error not_found", 1, 0, "objects", 0, 10, 999)
+	w.want("error type", 1, 0, "objects", 0, 10, "x")
 	w.want("error value", 1, 0, "objects", 0, 0)
 	w.want("error value", 1, 0, "objects", 0, maxPage+1)
 }

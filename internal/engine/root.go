@@ -53,7 +53,7 @@ func ServerType() *Type {
 		{Name: "describe_type", Params: "typeid", Result: "dict", Flags: Reads, Fn: rootDescribeType},
 		{Name: "types", Result: "list", Flags: Reads, Fn: rootTypes},
 		{Name: "names", Params: "prefix='', after='', limit=1000", Result: "list", Flags: Reads, Fn: rootNames},
-		{Name: "objects", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootObjects},
+		{Name: "objects", Params: "after=0, limit=1000, session=0", Result: "list", Flags: Reads | Admin, Fn: rootObjects},
 		{Name: "sessions", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootSessions},
 		{Name: "info", Result: "dict", Flags: Reads, Fn: toServer},
 		{Name: "kick", Params: "session", Result: "bool", Flags: Admin, Fn: rootKick},
