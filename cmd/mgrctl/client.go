@@ -51,6 +51,11 @@ not run out. It needs the role admin.`,
 	}
 }
 
+// noSession adds to an error where sessions are to be found.
+func noSession(err error) error {
+	return &failure{err: err, hint: "mgrctl client ls lists the sessions"}
+}
+
 func (a *app) clientKickCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kick SESSION...",
@@ -92,7 +97,7 @@ gone. It needs the role admin.`,
 				err := m.Kick(bounded, id)
 				cancel()
 				if errors.Is(err, proxy.ErrNotFound) {
-					return &failure{err: err, hint: "mgrctl client ls lists the sessions"}
+					return noSession(err)
 				}
 				if err != nil {
 					return err

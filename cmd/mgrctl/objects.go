@@ -246,6 +246,7 @@ func (a *app) objectLsCommand() *cobra.Command {
 		prefix           string
 		anonymous, named bool
 		unreferenced     bool
+		session          uint64
 		minBytes         int64
 		after            uint64
 		limit            int
@@ -279,8 +280,11 @@ With --limit it stops after so many and says from where to go on: --after.`,
 			rows.paged = limit > 0
 			for next := after; ; {
 				bounded, cancel := a.within(ctx)
-				page, err := m.Objects(bounded, next, 1000)
+				page, err := m.SessionObjects(bounded, session, next, 1000)
 				cancel()
+				if errors.Is(err, proxy.ErrNotFound) {
+					return noSession(err)
+				}
 				if err != nil {
 					return err
 				}
@@ -312,6 +316,7 @@ With --limit it stops after so many and says from where to go on: --after.`,
 	f.BoolVar(&anonymous, "anonymous", false, "only objects without a name")
 	f.BoolVar(&named, "named", false, "only objects with a name")
 	f.BoolVar(&unreferenced, "unreferenced", false, "only objects that no session and no object refers to")
+	f.Uint64Var(&session, "session", 0, "only objects that this `session` refers to")
 	f.Int64Var(&minBytes, "min-bytes", 0, "only objects of at least this size, in `bytes`")
 	f.Uint64Var(&after, "after", 0, "begin after the object with this `id`")
 	f.IntVar(&limit, "limit", 0, "list so many at most; 0: all")
