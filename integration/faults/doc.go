@@ -9,7 +9,8 @@
 //
 // A Trial has many sessions work on shared objects through such relays, kills
 // some of them, and balances the books afterwards. A History records what
-// clients saw, for a check of linearizability.
+// clients saw, for a check of linearizability. Beside a server's calls its raw
+// connections can be put on trial: an Echo serves them.
 //
 // Nothing here depends on the server: it may be in this process, in a synctest
 // bubble, or elsewhere.

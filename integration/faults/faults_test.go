@@ -5,7 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +21,7 @@ import (
 
 var (
 	seeds = flag.Int("faults.seeds", 200, "how many seeds are run in memory")
-	stack = flag.Int("faults.stack", 20, "how many seeds are run over TCP and TLS")
+	stack = flag.Int("faults.stack", 20, "how many seeds are run over TCP and TLS; a fifth of them with raw connections")
 	first = flag.Uint64("faults.seed", 1, "the first seed; with -faults.seeds 1 the only one")
 )
 
@@ -31,8 +34,11 @@ func testKey(t testing.TB) auth.Key {
 }
 
 // serve starts a server on the address and returns where it listens.
-func serve(t testing.TB, addr string) string {
+func serve(t testing.TB, addr string, setup ...func(*managers.Server)) string {
 	s := managers.NewServer(managers.Config{AuthKey: testKey(t)})
+	for _, f := range setup {
+		f(s)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := s.Listen(ctx, addr); err != nil {
 		t.Fatal(err)
@@ -114,6 +120,76 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestRawConnections runs the same with raw connections beside the calls. They
+// end with the connections below them, and until then nothing is wrong with
+// what comes. yamux, which carries them, cannot run in a synctest bubble.
+func TestRawConnections(t *testing.T) {
+	t.Run("all", func(t *testing.T) {
+		places := make(chan struct{}, 12)
+		var all sync.WaitGroup
+		var closed, broken atomic.Int64
+		for i := range (*stack + 4) / 5 {
+			for _, addr := range []string{"tcp://127.0.0.1:0", "tcp+plain://127.0.0.1:0", "pipe"} {
+				places <- struct{}{}
+				all.Go(func() {
+					defer func() { <-places }()
+					c, b := rawConnections(t, addr, *first+uint64(i))
+					closed.Add(int64(c))
+					broken.Add(int64(b))
+				})
+			}
+		}
+		all.Wait()
+		t.Logf("%d raw connections were closed, %d broke", closed.Load(), broken.Load())
+		if closed.Load() == 0 || broken.Load() == 0 {
+			t.Errorf("%d raw connections were closed and %d broke: this test holds nothing", closed.Load(), broken.Load())
+		}
+	})
+	// Servers and clients are closed: nothing of yamux is left.
+	until(t, "all that carried raw connections has ended", func() bool {
+		buf := make([]byte, 8<<20)
+		return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "yamux.(")
+	})
+}
+
+// rawConnections runs a trial with raw connections to a server on the address.
+// It returns how many of them were closed in good order, and how many broke.
+func rawConnections(t *testing.T, addr string, seed uint64) (closed, broken int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	echo := new(Echo)
+	trial := &Trial{
+		Seed: seed, Lease: 5 * time.Second, Dial: time.Second / 2, AuthKey: testKey(t),
+		Server:    serve(t, addr, func(s *managers.Server) { s.HandleConn("echo", echo.Serve) }),
+		Relay:     RelayConfig{Latency: time.Millisecond, Silent: 5, Mean: 60_000},
+		Survivors: 4, Dying: 1, Ops: 30, Pause: 10 * time.Millisecond, Echo: "echo",
+	}
+	if err := trial.Run(ctx); err != nil {
+		t.Errorf("%s, seed %d:\n%v", addr, seed, err)
+	}
+	running := 0
+	until(t, fmt.Sprintf("%s, seed %d: no raw connection is served any more", addr, seed), func() bool {
+		running, closed, broken = echo.Counts()
+		return running == 0
+	})
+	if err := echo.Err(); err != nil {
+		t.Errorf("%s, seed %d:\n%v", addr, seed, err)
+	}
+	return closed, broken
+}
+
+// until polls until the condition holds. It is fit for any goroutine.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			buf := make([]byte, 8<<20)
+			t.Errorf("did not happen: %s\n%s", what, buf[:runtime.Stack(buf, true)])
+			return
+		}
 	}
 }
 

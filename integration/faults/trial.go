@@ -29,7 +29,12 @@ type Trial struct {
 	Ops       int // of each session
 	Pause     time.Duration
 	Blobs     int // when above 0: now and then a value of up to that many bytes
-	Log       func(format string, args ...any)
+
+	// Echo, when set, is the name under which the server has an Echo serve raw
+	// connections, which the sessions use beside their calls.
+	Echo string
+
+	Log func(format string, args ...any)
 }
 
 const (
@@ -48,6 +53,7 @@ type seat struct {
 	m     *proxy.Manager
 	items int
 	blobs map[string]bool // what this session's blob may be
+	talks *talks
 
 	queue   *proxy.Queue[int]
 	dict    *proxy.Dict[string, int]
@@ -69,11 +75,17 @@ func (t *Trial) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all sync.WaitGroup
+	var all, talking sync.WaitGroup
+	done := make(chan struct{})
 	for _, s := range seats {
 		all.Go(func() { s.work(ctx) })
+		if t.Echo != "" {
+			talking.Go(func() { s.talks.run(ctx, done) })
+		}
 	}
 	all.Wait()
+	close(done)
+	talking.Wait()
 	if ctx.Err() != nil {
 		b.fail("the work was not done in time: somebody waits for nothing")
 		return errors.Join(b.failures...)
@@ -81,8 +93,12 @@ func (t *Trial) Run(ctx context.Context) error {
 	for _, s := range seats {
 		if !s.dying {
 			s.relay.Calm()
+			if t.Echo != "" {
+				talking.Go(func() { s.talks.last(ctx) })
+			}
 		}
 	}
+	talking.Wait()
 	if err := auditor.await(ctx); err != nil {
 		return err
 	}
@@ -137,6 +153,7 @@ func (t *Trial) open(ctx context.Context, b *books) (auditor *seat, seats []*sea
 // newSeat opens a session and its objects. The first attempt may meet a fault.
 func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*seat, error) {
 	s := &seat{trial: t, books: b, index: i, dying: i >= t.Survivors, rng: rand.New(rand.NewPCG(t.Seed, uint64(i+1)))}
+	s.talks = newTalks(s)
 	var err error
 	for range 20 {
 		s.m, err = proxy.Connect(ctx, addr, proxy.Config{AuthKey: t.AuthKey, Lease: t.Lease, DialTimeout: cmp.Or(t.Dial, t.Lease/20)})
