@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -58,7 +59,9 @@ type Call struct {
 	target  *object // nil: the server itself; held
 	method  *Method
 	name    string // overrides the method's name; for calls by name
-	args    []byte // one array
+	args    []byte // one array, without large
+	large   []byte // bytes inside args, by reference: the caller's until Do returns
+	largeAt int    // where in args
 	flags   byte
 	timeout time.Duration
 	guard   uint64
@@ -84,6 +87,7 @@ type Call struct {
 	asked    bool // CANCEL was sent
 	confirm  uint64
 	deadline time.Time // of the timeout
+	loans    []link.Loan
 }
 
 // record returns an empty record. Records are pooled by session: their channels
@@ -230,12 +234,12 @@ func (c *Call) Do(ctx context.Context) error {
 		c.recycle()
 		return err
 	}
-	if n := len(c.args) + len(c.name) + callOverhead; n > s.maxSend {
-		err := wire.Errorf(wire.CodeTooLarge, "%s: arguments of %d bytes; the server takes at most %d", c.label(), len(c.args), s.maxSend-callOverhead)
+	if n := c.argLen() + len(c.name) + callOverhead; n > s.maxSend {
+		err := wire.Errorf(wire.CodeTooLarge, "%s: arguments of %d bytes; the server takes at most %d", c.label(), c.argLen(), s.maxSend-callOverhead)
 		c.recycle()
 		return err
 	}
-	if len(c.args) > link.MaxSmall/2 {
+	if c.isLarge() {
 		if err := s.makeRoom(ctx, c); err != nil {
 			c.recycle()
 			return err
@@ -260,11 +264,13 @@ func (c *Call) Do(ctx context.Context) error {
 		case <-c.ready:
 		case <-done:
 			if err := s.leave(ctx, c); err != nil {
+				s.endLoans(c)
 				c.recycle()
 				return err
 			}
 		}
 	}
+	s.endLoans(c)
 	return c.settle(start)
 }
 
@@ -383,15 +389,44 @@ func (c *Call) Keep() (ack, giveBack func()) {
 	return ack, giveBack
 }
 
-// isLarge reports whether a call goes out in fragments, by reference.
-func isLarge(m *wire.Call) bool { return len(m.Args) > link.MaxSmall/2 }
+// largeArg is from how many bytes on an argument is sent by reference, and a
+// call in fragments.
+const largeArg = link.MaxSmall / 2
 
-// sendLarge sends a large call without copying its arguments. Their memory is
-// not used again (maxKeptBuffer), since the outbox may still read it after an
-// abandoned call has ended. An error is the connection's end, which resends.
-func sendLarge(out *link.Outbox, m *wire.Call) {
+// isLarge reports whether the call goes out in fragments, by reference.
+func (c *Call) isLarge() bool { return c.large != nil || len(c.args) > largeArg }
+
+func (c *Call) argLen() int { return len(c.args) + len(c.large) }
+
+// lend appends a large argument, whose header is in args already.
+func (c *Call) lend(b []byte) { c.large, c.largeAt = b, len(c.args) }
+
+// sendLarge sends a large call without copying its arguments. What the caller
+// lent is his again when Do returns, and the rest is not used again
+// (maxKeptBuffer): the outbox may still read it after an abandoned call has
+// ended. An error is the connection's end, which resends.
+func sendLarge(out *link.Outbox, c *Call, m *wire.Call) link.Loan {
 	head := wire.AppendCallHead(make([]byte, 0, 64+len(m.Name)), m)
-	_ = out.SendLarge(wire.KindCall, head, m.Args)
+	if c.large == nil {
+		_ = out.SendLarge(wire.KindCall, head, m.Args)
+		return link.Loan{}
+	}
+	loan, _ := out.Lend(wire.KindCall, append(head, m.Args[:c.largeAt]...), c.large, bytes.Clone(m.Args[c.largeAt:]))
+	return loan
+}
+
+// endLoans sees to it that nothing reads what the caller lent.
+func (s *Session) endLoans(c *Call) {
+	if c.large == nil {
+		return
+	}
+	s.mu.Lock()
+	loans := c.loans
+	c.loans, c.large = nil, nil
+	s.mu.Unlock()
+	for _, l := range loans {
+		l.End()
+	}
 }
 
 // send gives the call its serial and sends it if there is a connection.
@@ -421,9 +456,12 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.acks.sent = s.acks.watermark
 	m := c.message(s.acks.watermark)
 	out := cn.out
-	if isLarge(&m) {
+	if c.isLarge() {
 		s.mu.Unlock()
-		sendLarge(out, &m)
+		loan := sendLarge(out, c, &m)
+		s.mu.Lock()
+		c.loans = append(c.loans, loan)
+		s.mu.Unlock()
 		return mine, nil
 	}
 	b := out.Lock()

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -254,5 +255,40 @@ func TestGiveBack(t *testing.T) {
 			t.Errorf("got %v, want ErrType", err)
 		}
 		c.expectCancel(m.Serial, wire.CancelAbandon)
+	})
+}
+
+// A large argument is sent out of the caller's memory, which is his again when
+// the call has returned, even if the server has not read all of it.
+func TestLargeArgumentOfCancelledCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := open(t, newPeer(t), Config{})
+		defer end(s)
+		store := Method{Type: "dict", Name: "set", Number: 18}
+		data := bytes.Repeat([]byte("d"), 1000<<10)
+		ctx, cancel := context.WithCancel(context.Background())
+		r := goCall(ctx, testRef(s, 5, "dict"), &store, "k", data)
+		synctest.Wait() // the pipe is full of the first fragments
+		cancel()
+		if got := <-r; !errors.Is(got.err, context.Canceled) || SafeToRetry(got.err) {
+			t.Errorf("got %v (safe %v), want the context's error, not safe to retry", got.err, SafeToRetry(got.err))
+		}
+		for i := range data {
+			data[i] = 'x'
+		}
+		for {
+			kind, body := c.next()
+			if kind != wire.KindCall {
+				continue // the CANCELs pass it
+			}
+			var m wire.Call
+			if err := wire.ParseCall(body, &m); err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(m.Args, []byte("d")); n != 1000<<10 {
+				t.Errorf("%d bytes of %d arrived as they were", n, 1000<<10)
+			}
+			return
+		}
 	})
 }

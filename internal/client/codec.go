@@ -12,7 +12,8 @@ import (
 )
 
 // Arg appends an argument of any type that wire.Marshal takes. Common types
-// cost no allocation.
+// cost no allocation. Large bytes and strings are not copied: they must not
+// change before Do returns.
 func Arg[T any](c *Call, v T) {
 	if c.err != nil {
 		return
@@ -20,6 +21,11 @@ func Arg[T any](c *Call, v T) {
 	switch x := any(v).(type) {
 	case string:
 		if len(x) < math.MaxInt32 && wire.ValidStr(wire.Raw(x).Bytes()) {
+			if len(x) > largeArg && c.large == nil {
+				c.args = wire.AppendStrHeader(c.args, len(x))
+				c.lend(wire.Raw(x).Bytes())
+				return
+			}
 			c.args = wire.AppendStr(c.args, x)
 			return
 		}
@@ -40,6 +46,11 @@ func Arg[T any](c *Call, v T) {
 		return
 	case []byte:
 		if x != nil && len(x) < math.MaxInt32 {
+			if len(x) > largeArg && c.large == nil {
+				c.args = wire.AppendBinHeader(c.args, len(x))
+				c.lend(x)
+				return
+			}
 			c.args = wire.AppendBin(c.args, x)
 			return
 		}
@@ -109,7 +120,14 @@ func (c *Call) Args(args []any) {
 		if c.err != nil {
 			return
 		}
-		c.marshal(v)
+		switch x := v.(type) {
+		case []byte:
+			Arg(c, x)
+		case string:
+			Arg(c, x)
+		default:
+			c.marshal(v)
+		}
 	}
 }
 

@@ -132,8 +132,8 @@ func (s *Session) resendLocked(cn *conn) {
 			m.Timeout = uint64(max(c.deadline.Sub(now), 0))
 		}
 		c.sent = true
-		if isLarge(&m) {
-			sendLarge(cn.out, &m)
+		if c.isLarge() {
+			c.loans = append(c.loans, sendLarge(cn.out, c, &m))
 			continue
 		}
 		cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -140,8 +141,36 @@ func (q *lowQueue) drop() { *q = lowQueue{} }
 
 // SendLarge queues a frame made of the kind and the parts, and flushes. The
 // parts are kept by reference: they must not change until the frame is out,
-// which is never told; give them away. A small frame is sent as any other.
+// which is never told; give them away, or use Lend. A small frame is sent as
+// any other.
 func (o *Outbox) SendLarge(kind byte, parts ...[]byte) error {
+	_, err := o.Lend(kind, parts...)
+	return err
+}
+
+// Loan is memory that an outbox may still read. The zero value is none.
+type Loan struct {
+	o *Outbox
+	f *largeFrame
+}
+
+// End makes the memory the lender's again. What has not been sent of it is
+// copied, which is the way out of a call that is given up: when the peer has
+// answered, there is nothing left.
+func (l Loan) End() {
+	if l.f == nil {
+		return
+	}
+	l.o.mu.Lock()
+	defer l.o.mu.Unlock()
+	if l.f.left > 0 && l.o.err == nil {
+		l.f.parts = [][]byte{bytes.Join(l.f.parts, nil)}
+	}
+}
+
+// Lend is SendLarge for parts that the caller wants back: they must not change
+// before the loan has ended. Without an error the frame is queued.
+func (o *Outbox) Lend(kind byte, parts ...[]byte) (Loan, error) {
 	total := 1
 	for _, p := range parts {
 		total += len(p)
@@ -151,17 +180,17 @@ func (o *Outbox) SendLarge(kind byte, parts ...[]byte) error {
 		for _, p := range parts {
 			b = append(b, p...)
 		}
-		return o.UnlockFlush(EndFrame(b, at))
+		return Loan{}, o.UnlockFlush(EndFrame(b, at))
 	}
 	f := &largeFrame{total: total, parts: make([][]byte, 0, len(parts)+1)}
 	f.parts = append(append(f.parts, []byte{kind}), parts...)
 	o.mu.Lock()
 	if err := o.addLargeLocked(f); err != nil {
 		o.mu.Unlock()
-		return o.refused(err)
+		return Loan{}, o.refused(err)
 	}
 	o.flushLocked()
-	return nil
+	return Loan{o, f}, nil
 }
 
 func (o *Outbox) addLargeLocked(f *largeFrame) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -394,4 +395,52 @@ func TestFlushAfterYield(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What was lent is its owner's again when the loan has ended, sent or not.
+func TestLoan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		o := NewOutbox(a, OutboxConfig{})
+		mine := bytes.Repeat([]byte("m"), 4<<20)
+		want := bytes.Clone(mine)
+		loan, err := o.Lend(1, []byte("head"), mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the pipe is full of the first fragments
+		loan.End()
+		clear(mine)
+		r := NewReader(b, 0)
+		kind, body, err := r.Next()
+		if kind != 1 || err != nil || !bytes.Equal(body, join([]byte("head"), want)) {
+			t.Fatalf("kind %d, %d bytes, error %v: not what was lent", kind, len(body), err)
+		}
+		loan.End() // of a frame that is out
+		Loan{}.End()
+		loan, err = o.Lend(1, mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+		loan.End()
+		clear(mine)
+	})
+}
+
+// While small frames pass, fragments are short, and long otherwise.
+func TestFragmentLengths(t *testing.T) {
+	var q lowQueue
+	q.add(&largeFrame{total: 2 << 20, parts: [][]byte{make([]byte, 2<<20)}})
+	var got []int
+	for q.ready() {
+		if len(got) == 10 {
+			q.quiet = 0 // a small frame
+		}
+		got = append(got, len(q.append(nil))>>10)
+	}
+	want := []int{32, 32, 32, 32, 32, 32, 32, 32, 256, 256, 32, 32, 32, 32, 32, 32, 32, 32, 256, 256, 256, 256}
+	if len(got) < 20 || !slices.Equal(got[:12], want[:12]) {
+		t.Errorf("fragments of %v KiB, want %v", got, want)
+	}
 }
