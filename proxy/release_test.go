@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -166,4 +167,6 @@ func TestObjectReferences(t *testing.T) {
 	}
 	_, err = m.SessionObjects(ctx, 9999, 0, 100)
 	wantErr(t, "a session that is not there", err, proxy.ErrNotFound)
+	runtime.KeepAlive(inner) // a proxy that nobody has releases its object
+	runtime.KeepAlive(outer)
 }
