@@ -88,7 +88,23 @@ func (s *Server) serveConn(nc net.Conn, who auth.Session, from origin) {
 	}
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	err := c.read()
+	if err := c.greet(); err != nil {
+		c.end(err)
+		return
+	}
+	c.serve()
+}
+
+// serve reads the connection until it ends, or another goroutine reads it.
+func (c *conn) serve() {
+	if err := c.read(); !errors.Is(err, errLeft) {
+		c.end(err)
+	}
+}
+
+// end ends the connection that nobody reads any more.
+func (c *conn) end(err error) {
+	s, remote := c.server, c.remote
 	c.in.Release()
 	if c.mux != nil {
 		c.mux.Close()
@@ -121,10 +137,8 @@ const maxBatch = 1024
 // read is the read loop: whatever has arrived is applied under one hold of the
 // engine's lock, and the replies go out together.
 func (c *conn) read() error {
-	if err := c.greet(); err != nil {
-		return err
-	}
 	k := c.server.core
+	r := &reader{conn: c}
 	for {
 		kind, body, err := c.next()
 		if err != nil {
@@ -153,14 +167,16 @@ func (c *conn) read() error {
 		}
 		k.settle(&c.fx)
 		k.mu.Unlock()
+		r.enter(&c.fx)
 		k.deliver(&c.fx)
-		if err != nil {
+		if err != nil || c.closed {
+			r.stop()
 			return err
 		}
-		if c.closed {
-			return nil
-		}
 		c.renew()
+		if !r.serve() {
+			return errLeft
+		}
 	}
 }
 

@@ -260,8 +260,8 @@ func (k *core) rest(fx *engine.Effects) {
 		k.server.log.Info("administration", "act", a.Method, "subject", a.Subject, "session", a.Session, "key", a.Key,
 			"remote", a.Remote, "program", a.Program)
 	}
-	for i := range fx.Work {
-		k.server.custom.start(fx.Work[i])
+	if len(fx.Work) > 0 {
+		k.server.custom.start(fx.Work)
 	}
 	for _, id := range fx.Cancels {
 		k.server.custom.cancel(id)

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -24,39 +22,18 @@ type custom struct {
 
 	mu        sync.Mutex // guards what follows; may be taken with core.mu held
 	types     map[string]*goType
-	instances map[uint64]*instance // by object
-	running   map[uint64]*job      // by work
-	results   map[uint64]*instance // objects that a method returned, by work, until they have an id
-	idle      *sync.Cond           // signalled when running becomes empty
+	instances map[uint64]*instance          // by object
+	contexts  map[uint64]context.CancelFunc // of the work that takes one
+	results   map[uint64]*instance          // objects that a method returned, by work, until they have an id
+	under     int                           // pieces of work under way
+	idle      *sync.Cond                    // signalled when under becomes 0
 	closed    bool
-}
-
-// instance is the Go value behind an outside object.
-type instance struct {
-	typ *goType
-
-	value reflect.Value // set once, before the object can be called
-
-	mu    sync.Mutex // guards what follows
-	queue []*job     // work that waits for its turn
-	busy  bool
-	gone  bool        // released: close it when the last job is done
-	batch []done      // results that go back together
-	flush *time.Timer // sends the batch when a call behind it takes long
-}
-
-// job is one piece of work under way.
-type job struct {
-	work   engine.Work
-	ctx    context.Context
-	cancel context.CancelFunc // nil if the method takes no context
-	keep   []reflect.Value    // results: proxies in them stay until the engine has them
 }
 
 func newCustom(s *Server) *custom {
 	k := &custom{
 		server: s, types: make(map[string]*goType), instances: make(map[uint64]*instance),
-		running: make(map[uint64]*job), results: make(map[uint64]*instance),
+		contexts: make(map[uint64]context.CancelFunc), results: make(map[uint64]*instance),
 	}
 	k.idle = sync.NewCond(&k.mu)
 	return k
@@ -76,187 +53,6 @@ func (k *custom) add(g *goType) error {
 	return nil
 }
 
-// start begins a piece of work; it does not block.
-func (k *custom) start(w engine.Work) {
-	j := &job{work: w, ctx: k.server.context}
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
-		return
-	}
-	in := k.instances[w.Object]
-	if w.Construct {
-		in = &instance{typ: k.types[w.Type.Name], busy: true}
-		k.instances[w.Object] = in
-	}
-	if f := in.function(&w); f != nil && f.ctx {
-		if w.Deadline != 0 {
-			wait := time.Duration(w.Deadline - k.server.core.now())
-			j.ctx, j.cancel = context.WithTimeout(k.server.context, wait)
-		} else {
-			j.ctx, j.cancel = context.WithCancel(k.server.context)
-		}
-	}
-	k.running[w.ID] = j
-	k.server.running.Add(1)
-	k.mu.Unlock()
-	switch {
-	case w.Run != nil:
-		go func() {
-			defer k.server.running.Done()
-			k.finish(done{job: j, result: w.Run()})
-		}()
-	case w.Type == nil:
-		go func() {
-			defer k.server.running.Done()
-			k.finish(k.server.serve(j))
-		}()
-	case w.Construct || in.typ.parallel:
-		go func() {
-			defer k.server.running.Done()
-			k.finish(k.run(in, j))
-		}()
-	default:
-		in.mu.Lock()
-		in.queue = append(in.queue, j)
-		first := !in.busy
-		in.busy = true
-		in.mu.Unlock()
-		if first {
-			go k.work(in)
-		}
-	}
-}
-
-// done is a piece of work with its result.
-type done struct {
-	job     *job
-	value   []byte
-	newType string
-	err     *wire.Error
-	result  any
-}
-
-// The results of quick calls go back together: at most so many, and not later
-// than this after the first.
-const (
-	batchMost = 64
-	batchTime = 50 * time.Microsecond
-)
-
-// work runs the calls of one object, one after the other, until none waits.
-func (k *custom) work(in *instance) {
-	for {
-		in.mu.Lock()
-		if len(in.queue) == 0 {
-			if len(in.batch) > 0 {
-				in.mu.Unlock()
-				k.finishBatch(in)
-				continue
-			}
-			in.busy = false
-			gone := in.gone
-			in.mu.Unlock()
-			if gone {
-				k.close(in)
-			}
-			return
-		}
-		j := in.queue[0]
-		in.queue = in.queue[1:]
-		in.mu.Unlock()
-
-		d := k.run(in, j)
-
-		in.mu.Lock()
-		in.batch = append(in.batch, d)
-		n := len(in.batch)
-		if n == 1 && len(in.queue) > 0 {
-			// The next call may take as long as it likes, or even wait for
-			// something that this result sets off.
-			if in.flush == nil {
-				in.flush = time.AfterFunc(batchTime, func() { k.finishBatch(in) })
-			} else {
-				in.flush.Reset(batchTime)
-			}
-		}
-		in.mu.Unlock()
-		if n == batchMost {
-			k.finishBatch(in)
-		}
-	}
-}
-
-// finishBatch brings the results of quick calls back together.
-func (k *custom) finishBatch(in *instance) {
-	in.mu.Lock()
-	batch := in.batch
-	in.batch = nil
-	if in.flush != nil {
-		in.flush.Stop()
-	}
-	in.mu.Unlock()
-	if len(batch) == 0 {
-		return
-	}
-	k.finish(batch...)
-	for range batch {
-		k.server.running.Done()
-	}
-}
-
-// run makes one call of user code and returns its result.
-func (k *custom) run(in *instance, j *job) done {
-	d := done{job: j}
-	value, err := k.invoke(in, j, &d)
-	if err != nil {
-		d.err = err
-	} else if d.newType == "" && d.value == nil {
-		d.value = value
-	}
-	if j.work.Construct {
-		in.mu.Lock()
-		in.busy = false
-		in.mu.Unlock()
-		if err != nil {
-			k.mu.Lock()
-			delete(k.instances, j.work.Object)
-			k.mu.Unlock()
-		}
-	}
-	return d
-}
-
-// finish brings results back into the engine.
-func (k *custom) finish(all ...done) {
-	core := k.server.core
-	fx := takeEffects()
-	cmd := engine.Command{Op: engine.OpComplete, Now: core.now()}
-	core.mu.Lock()
-	for i := range all {
-		d := &all[i]
-		cmd.Work, cmd.Value, cmd.NewType, cmd.Error, cmd.Result = d.job.work.ID, d.value, d.newType, d.err, d.result
-		_ = core.do(&cmd, fx) // its caller may be gone: nobody to tell
-	}
-	core.settle(fx)
-	core.mu.Unlock()
-	core.deliver(fx)
-	giveEffects(fx)
-	k.mu.Lock()
-	for _, d := range all {
-		if d.job.cancel != nil {
-			d.job.cancel()
-		}
-		runtime.KeepAlive(d.job.keep)
-		delete(k.running, d.job.work.ID)
-		delete(k.results, d.job.work.ID)
-	}
-	if len(k.running) == 0 {
-		k.idle.Broadcast()
-	}
-	k.mu.Unlock()
-}
-
 // function returns what a piece of work calls, or nil.
 func (in *instance) function(w *engine.Work) *function {
 	switch {
@@ -273,10 +69,7 @@ func (in *instance) function(w *engine.Work) *function {
 // invoke calls user code. A panic becomes an error for the caller and a stack
 // in the log.
 func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *wire.Error) {
-	name := j.work.Type.Name
-	if j.work.Method != nil && !j.work.Construct {
-		name += "." + j.work.Method.Name
-	}
+	name := j.name()
 	defer func() {
 		if p := recover(); p != nil {
 			k.server.log.Error("a method panicked", "method", name, "object", j.work.Object, "panic", p, "stack", string(debug.Stack()))
@@ -286,7 +79,7 @@ func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *w
 	if j.ctx.Err() != nil {
 		return nil, wire.ErrCancelled
 	}
-	f := in.function(&j.work)
+	f := j.function
 	if f == nil {
 		switch {
 		case j.work.Method.Number() == engine.MethodRepr:
@@ -297,23 +90,27 @@ func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *w
 			return nil, wire.Errorf(wire.CodeNotExposed, "%s is not exposed", name)
 		}
 	}
-	args := make([]reflect.Value, 0, len(f.in)+2)
+	release, err := k.server.attach(j.ctx, j.work.Args)
+	if release != nil {
+		defer release()
+	}
+	if err != nil {
+		return nil, wire.AsError(err)
+	}
+	fr := f.frame()
+	args := fr.args[:0]
 	if f.receiver {
 		args = append(args, in.value)
 	}
 	if f.ctx {
 		args = append(args, reflect.ValueOf(j.ctx))
 	}
-	release, err := k.server.attach(j.ctx, j.work.Args)
-	defer release()
-	if err != nil {
-		return nil, wire.AsError(err)
-	}
-	args, failure = f.arguments(args, j.work.Args, k.server.valueContext())
+	args, failure = f.arguments(fr, args, j.work.Args, k.server.valueContext())
 	if failure != nil {
 		return nil, failure
 	}
 	results := f.fn.Call(args)
+	f.giveFrame(fr, args)
 	j.keep = results
 	if f.err {
 		last := results[len(results)-1]
@@ -323,7 +120,7 @@ func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *w
 		}
 	}
 	if j.work.Construct {
-		return nil, k.constructed(in, results[0])
+		return nil, in.keep(results[0])
 	}
 	if typeid, ok := in.typ.toTypeid[j.work.Method.Name]; ok {
 		return nil, k.newObject(name, j, d, typeid, results)
@@ -345,8 +142,8 @@ func (j *job) failure(name string, err error) *wire.Error {
 	return &wire.Error{Code: code, Message: name + ": " + err.Error()}
 }
 
-// constructed keeps a new object.
-func (k *custom) constructed(in *instance, v reflect.Value) *wire.Error {
+// keep keeps a new object.
+func (in *instance) keep(v reflect.Value) *wire.Error {
 	if isNil(v) {
 		return wire.Errorf(wire.CodeValue, "the constructor of %s returned nil", in.typ.typ.Name)
 	}
@@ -444,10 +241,10 @@ func (k *custom) adopt(work, object uint64) {
 // cancel ends the context of a call whose caller has given up.
 func (k *custom) cancel(work uint64) {
 	k.mu.Lock()
-	j := k.running[work]
+	cancel := k.contexts[work]
 	k.mu.Unlock()
-	if j != nil && j.cancel != nil {
-		j.cancel()
+	if cancel != nil {
+		cancel()
 	}
 }
 
@@ -462,7 +259,7 @@ func (k *custom) release(object uint64) {
 	}
 	in.mu.Lock()
 	in.gone = true
-	busy := in.busy
+	busy := in.busyLocked()
 	in.mu.Unlock()
 	if !busy {
 		k.server.running.Add(1)
@@ -503,9 +300,9 @@ func (k *custom) drain(ctx context.Context) error {
 	defer stop()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for len(k.running) > 0 {
+	for k.under > 0 {
 		if ctx.Err() != nil {
-			return fmt.Errorf("managers: %d calls did not end in time: %w", len(k.running), ctx.Err())
+			return fmt.Errorf("managers: %d calls did not end in time: %w", k.under, ctx.Err())
 		}
 		k.idle.Wait()
 	}
@@ -525,7 +322,7 @@ func (k *custom) shut() {
 	for _, in := range left {
 		in.mu.Lock()
 		in.gone = true
-		busy := in.busy
+		busy := in.busyLocked()
 		in.mu.Unlock()
 		if !busy {
 			k.close(in)

@@ -2,6 +2,7 @@ package managers
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 
@@ -71,8 +72,12 @@ func (s *Server) closeLocal() {
 
 // attach gives the in-process session a reference to each object among the
 // arguments of a user's method, so that they decode to working proxies. The
-// method may keep those; what it does not keep is released.
+// method may keep those; what it does not keep is released. Without such
+// objects release is nil.
 func (s *Server) attach(ctx context.Context, args []byte) (release func(), err error) {
+	if wire.ForEachRefView(args, foundRef) == nil {
+		return nil, nil
+	}
 	var refs []client.Ref
 	release = func() {
 		for _, r := range refs {
@@ -93,3 +98,8 @@ func (s *Server) attach(ctx context.Context, args []byte) (release func(), err e
 	})
 	return release, err
 }
+
+var errFound = errors.New("there is a reference")
+
+// foundRef stops a search at the first reference.
+func foundRef(wire.RefView) error { return errFound }

@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
-	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // TypeOptions says how a registered type is used.
@@ -76,6 +76,9 @@ type function struct {
 	variadic bool
 	out      []reflect.Type // without a last error
 	err      bool           // the last result is an error
+
+	frames sync.Pool // of *frame: memory of arguments between calls
+	pace   pace      // whether its calls are quick
 }
 
 var (
@@ -258,37 +261,4 @@ func (f *function) results() string {
 		names = append(names, "error")
 	}
 	return strings.Join(names, ", ")
-}
-
-// arguments decodes the arguments of a call. What comes first in args is for
-// the caller: receiver and context.
-func (f *function) arguments(args []reflect.Value, raw []byte, ctx any) ([]reflect.Value, *wire.Error) {
-	r, err := wire.NewReader(raw)
-	if err != nil {
-		return nil, wire.Errorf(wire.CodeType, "%s: %v", f.name, err)
-	}
-	least := len(f.in)
-	if f.variadic {
-		least--
-	}
-	if n := r.NArgs(); n < least || n > least && !f.variadic {
-		want := fmt.Sprint(least)
-		if f.variadic {
-			want = "at least " + want
-		}
-		return nil, wire.Errorf(wire.CodeType, "%s(%s) takes %s arguments, got %d", f.name, f.params(), want, n)
-	}
-	for i := 0; r.More(); i++ {
-		t := f.in[min(i, len(f.in)-1)]
-		if f.variadic && i >= least {
-			t = t.Elem()
-		}
-		v := r.Next()
-		p := reflect.New(t)
-		if err := wire.Unmarshal(v, p.Interface(), ctx); err != nil {
-			return nil, wire.Errorf(wire.CodeType, "%s(%s): argument %d: got %s, want %s: %v", f.name, f.params(), i+1, wire.TypeName(v), t, err)
-		}
-		args = append(args, p.Elem())
-	}
-	return args, nil
 }
