@@ -37,9 +37,9 @@ type TypeOptions struct {
 	// a dict of the exported fields.
 	MethodToTypeid map[string]string
 	// Reads lists the methods that change nothing: sessions with the role read
-	// may call them, and a call whose reply was lost is simply made again. That
-	// goes for proxies among their arguments too: the server calls these with
-	// its own rights, whatever the client's role.
+	// may call them, and a call whose reply was lost is simply made again. They
+	// must not change objects among their arguments either: a method calls these
+	// with the server's rights, whatever the client's role.
 	Reads []string
 	// Concurrent says that the type's methods may run at the same time on one
 	// shared object. Otherwise they run one after the other. Methods of different
