@@ -121,6 +121,7 @@ func (h *Hold) Release(ctx context.Context) error {
 	if err == nil {
 		h.over(errHoldOver)
 	} else if errors.Is(err, ErrLockLost) || errors.Is(err, ErrRemoved) {
+		err = lost(err)
 		h.over(err)
 	}
 	return err

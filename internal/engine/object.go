@@ -320,7 +320,7 @@ func (e *Engine) destroy(o *Object) {
 	}
 	o.referNoMore()
 	for o.held.head != nil {
-		o.held.head.Unlink() // nobody can ask for it any more
+		o.held.head.Lose() // nobody can ask for it any more; its holder may rely on it
 	}
 	if o.Type.Outside {
 		e.fx.Closed = append(e.fx.Closed, o.ID)
