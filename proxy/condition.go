@@ -155,6 +155,9 @@ func (k *Condition) WaitTimeout(ctx context.Context, h *Hold, d time.Duration) (
 }
 
 func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
+	if h == nil {
+		return false, wire.Errorf(wire.CodeNotHeld, "wait on %s needs the hold that Acquire returned, not nil", k)
+	}
 	if err := h.Err(); err != nil {
 		return false, err
 	}
@@ -163,6 +166,10 @@ func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
 	w.apply(c)
 	client.Arg(c, h.owner.id)
 	notified, err := client.Invoke[bool](ctx, c)
+	if errors.Is(err, ErrNotHeld) && h.lock.ID() != k.r.ID() {
+		h.watch(h.Token()) // the hold of another lock, which it stays
+		return false, err
+	}
 	if err != nil {
 		h.over(lost(fmt.Errorf("a wait ended without the lock: %w", err)))
 		return false, err
@@ -219,6 +226,9 @@ func (k *Condition) WaitForTimeout(ctx context.Context, h *Hold, d time.Duration
 // Notify wakes up to n of those who wait, the first come first. The lock must be
 // held.
 func (k *Condition) Notify(ctx context.Context, h *Hold, n int) error {
+	if h == nil {
+		return wire.Errorf(wire.CodeNotHeld, "notify on %s needs the hold that Acquire returned, not nil", k)
+	}
 	if err := h.Err(); err != nil && !errors.Is(err, ErrLockLost) {
 		return err
 	}
@@ -227,6 +237,9 @@ func (k *Condition) Notify(ctx context.Context, h *Hold, n int) error {
 
 // NotifyAll wakes all who wait. The lock must be held.
 func (k *Condition) NotifyAll(ctx context.Context, h *Hold) error {
+	if h == nil {
+		return wire.Errorf(wire.CodeNotHeld, "notify on %s needs the hold that Acquire returned, not nil", k)
+	}
 	if err := h.Err(); err != nil && !errors.Is(err, ErrLockLost) {
 		return err
 	}

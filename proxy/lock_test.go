@@ -234,6 +234,23 @@ func TestBarrier(t *testing.T) {
 	wantErr(t, "Wait", err, proxy.ErrBrokenBarrier)
 }
 
+// A hold that is not the condition's: the wait fails, and the hold stays.
+func TestConditionWithAnothersHold(t *testing.T) {
+	ctx, m := manager(t)
+	k, err := proxy.NewCondition(ctx, m, nil)
+	must(t, err)
+	l, err := proxy.NewLock(ctx, m)
+	must(t, err)
+	h, err := l.Acquire(ctx)
+	must(t, err)
+	wantErr(t, "Wait", k.Wait(ctx, h), proxy.ErrNotHeld)
+	must(t, h.Err())
+	wantErr(t, "Wait", k.Wait(ctx, nil), proxy.ErrNotHeld)
+	wantErr(t, "Notify", k.Notify(ctx, nil, 1), proxy.ErrNotHeld)
+	wantErr(t, "NotifyAll", k.NotifyAll(ctx, nil), proxy.ErrNotHeld)
+	must(t, h.Release(ctx))
+}
+
 func TestCondition(t *testing.T) {
 	ctx, m := manager(t)
 	over, err := proxy.NewLock(ctx, m)

@@ -370,3 +370,28 @@ func TestManyCallers(t *testing.T) {
 	want[int](t, "n")(d.Get(ctx, "n"))(callers * each)
 	want[int](t, "QSize")(q.QSize(ctx))(0)
 }
+
+// A type of the program's own around a proxy takes results, by value and by
+// pointer.
+func TestEmbeddedProxy(t *testing.T) {
+	ctx, m := manager(t)
+	d, err := proxy.NewDict[string, int](ctx, m)
+	must(t, err)
+	l, err := proxy.NewList[any](ctx, m)
+	must(t, err)
+	must(t, l.Append(ctx, d))
+	type byValue struct{ proxy.Ref }
+	type byPointer struct{ *proxy.Ref }
+	values, err := proxy.AttachList[byValue](ctx, m, l.Token())
+	must(t, err)
+	v, err := values.Get(ctx, 0)
+	must(t, err)
+	pointers, err := proxy.AttachList[byPointer](ctx, m, l.Token())
+	must(t, err)
+	p, err := pointers.Get(ctx, 0)
+	must(t, err)
+	if v.ID() != d.Reference().ID() || p.ID() != d.Reference().ID() {
+		t.Errorf("objects %d and %d came, want %d", v.ID(), p.ID(), d.Reference().ID())
+	}
+	wantErr(t, "Append", pointers.Append(ctx, byPointer{}), proxy.ErrUnserializable)
+}

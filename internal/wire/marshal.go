@@ -137,6 +137,14 @@ func (e *encoder) byMethod(v reflect.Value, info *typeInfo) (err error) {
 		}
 		v = v.Addr()
 	}
+	if name, ok := nilEmbedded(v); ok {
+		// A method of the embedded value fails then, one of v itself may not.
+		defer func() {
+			if r := recover(); r != nil {
+				err = unencodable("%s cannot be encoded: its embedded %s is nil", v.Type(), name)
+			}
+		}()
+	}
 	start := len(e.b)
 	switch x := v.Interface(); info.enc {
 	case byWire:

@@ -233,6 +233,9 @@ func scalar(v []byte, h *head, rv reflect.Value) bool {
 
 // byMethod lets the value decode itself from exactly v.
 func (d *decoder) byMethod(v []byte, h *head, rv reflect.Value, m method) error {
+	if err := fillEmbedded(rv); err != nil {
+		return err
+	}
 	p := rv.Addr().Interface()
 	switch m {
 	case byWire:
