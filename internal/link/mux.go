@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/yamux"
@@ -206,25 +207,35 @@ func (m *Mux) Close() error {
 // muxStream is a stream that counts until it is closed.
 type muxStream struct {
 	*yamux.Stream
-	m    *Mux
-	once sync.Once
+	m      *Mux
+	once   sync.Once
+	closed atomic.Bool
 }
 
 // Read implements io.Reader.
 func (s *muxStream) Read(p []byte) (int, error) {
 	n, err := s.Stream.Read(p)
-	if err == io.EOF && s.Session().IsClosed() && !s.m.conn.hasEnded(s.StreamID()) {
+	switch {
+	case s.closed.Load():
+		return 0, net.ErrClosed
+	case err == io.EOF && s.Session().IsClosed() && !s.m.conn.hasEnded(s.StreamID()):
 		err = ErrBroken
 	}
 	return n, err
 }
 
+// Close closes the stream in both directions. A stream of yamux could still be
+// read: a Read under way is ended here.
 func (s *muxStream) Close() error {
+	var err error
 	s.once.Do(func() {
+		s.closed.Store(true)
+		err = s.Stream.Close()
+		s.Stream.SetReadDeadline(time.Unix(1, 0))
 		s.m.leave()
 		s.m.conn.forget(s.StreamID())
 	})
-	return s.Stream.Close()
+	return err
 }
 
 // muxConn is the connection that yamux believes to have.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 // TestMuxEnd ends a mux below two streams: one that its peer has closed, and
@@ -52,6 +53,41 @@ func TestMuxEnd(t *testing.T) {
 				t.Errorf("ErrBroken is %v", ErrBroken)
 			}
 		})
+	}
+}
+
+// TestMuxStreamClose closes a stream whose peer neither sends nor closes: who
+// reads from it does not wait for the peer.
+func TestMuxStreamClose(t *testing.T) {
+	hold := make(chan struct{})
+	x, _ := muxPair(t, "pipe", MuxConfig{}, MuxConfig{Handle: func(c net.Conn) { <-hold; c.Close() }})
+	defer close(hold)
+	c, err := x.mux.Open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		read <- err
+	}()
+	c.Close()
+	select {
+	case err := <-read:
+		if err != net.ErrClosed {
+			t.Errorf("reading from a stream while it is closed: %v", err)
+		}
+	case <-time.After(muxLinger / 2): // after all of it yamux ends the stream
+		t.Fatal("closing a stream does not end a read")
+	}
+	if _, err := c.Read(make([]byte, 1)); err != net.ErrClosed {
+		t.Errorf("reading from a closed stream: %v", err)
+	}
+	if _, err := c.Write([]byte("x")); err == nil {
+		t.Error("a closed stream can be written")
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("closing it again: %v", err)
 	}
 }
 
