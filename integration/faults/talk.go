@@ -76,6 +76,8 @@ func (k *talks) talk(ctx context.Context, n int) (whole bool, err error) {
 		return false, err
 	}
 	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	all := make([]message, n+1)
 	for i := range all {
 		all[i] = message{client: uint32(k.index), talk: k.n, number: uint32(i), length: k.rng.IntN(400)}
