@@ -172,10 +172,15 @@ func Errorf(c Code, format string, args ...any) *Error {
 	return &Error{Code: c, Message: fmt.Sprintf(format, args...), Safe: safeCodes[c]}
 }
 
-// Error returns the message; a user's own error is preceded by its Go type.
+// Error returns the message; a user's own error is preceded by its Go type. The
+// message of a KeyError is the key alone, as in Python, and is preceded by what
+// is wrong with it.
 func (e *Error) Error() string {
-	if e.Type != "" {
+	switch {
+	case e.Type != "":
 		return e.Type + ": " + e.Message
+	case e.Code == CodeKey && e != ErrKey:
+		return ErrKey.Message + ": " + e.Message
 	}
 	return e.Message
 }
