@@ -193,6 +193,7 @@ func (c *Call) finish() {
 	if s.calls == nil {
 		s.calls = make(map[uint64]*Call)
 	}
+	c.Args, c.args = wire.Reader{}, nil // a kept reply does not keep what was asked
 	s.calls[c.Serial] = c
 	s.kept.push(c)
 	s.keptBytes += c.keptSize()
