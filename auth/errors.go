@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 var (
@@ -35,6 +36,18 @@ func versionRange(low, high uint16) string {
 		return fmt.Sprintf("version %d", low)
 	}
 	return fmt.Sprintf("versions %d to %d", low, high)
+}
+
+// ShutOutError says that the server talks to nobody at the client's address for a
+// while, because too many attempts from there failed. Both sides return it. It
+// says nothing of the client's key.
+type ShutOutError struct {
+	For time.Duration // in whole seconds
+}
+
+// Error says until when.
+func (e *ShutOutError) Error() string {
+	return fmt.Sprintf("auth: the server takes nobody from this address for another %v: too many attempts to authenticate from it failed", e.For)
 }
 
 // RefusedError is what Server returns, and passes to ServerConfig.Refusing, for

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -43,6 +44,11 @@ type ServerConfig struct {
 	Keyring *Keyring
 	Channel Channel
 	Timeout time.Duration // of the whole handshake, Refusing included; 0 is DefaultTimeout
+
+	// ShutOut, if positive, is for how long the server talks to nobody at the
+	// client's address, after too many failed attempts. The client hears of it,
+	// in whole seconds, and proves nothing.
+	ShutOut time.Duration
 
 	// MinVersion and MaxVersion narrow the versions accepted. 0 means the
 	// package's own.
@@ -89,7 +95,8 @@ func (s Session) MayOpen(name string) bool { return mayOpen(s.Prefixes, name) }
 //
 // Errors match ErrAuthentication if either proof was wrong, ErrProtocol if the
 // server sent something else than a handshake, *VersionError if there is no
-// common version, os.ErrDeadlineExceeded after the timeout, and ctx.Err() when
+// common version, *ShutOutError if the server talks to nobody at this address for
+// a while, os.ErrDeadlineExceeded after the timeout, and ctx.Err() when
 // ctx is done.
 func Client(ctx context.Context, conn net.Conn, config ClientConfig) (Session, error) {
 	config.KeyName = cmp.Or(config.KeyName, DefaultName)
@@ -153,6 +160,9 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 	}
 	if answer.refused {
 		return Session{}, &VersionError{hello.min, hello.max, answer.min, answer.max}
+	}
+	if answer.shutOut > 0 {
+		return Session{}, &ShutOutError{time.Duration(answer.shutOut) * time.Second}
 	}
 	if answer.version < hello.min || answer.version > hello.max {
 		return Session{}, fmt.Errorf("auth: server hello: it chose version %d, offered were %d to %d: %w",
@@ -220,6 +230,15 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		answer = serverHello{refused: true, min: versions[0], max: versions[1]}
 		refusal := &VersionError{hello.min, hello.max, versions[0], versions[1]}
 		if err := m.write("version refusal", answer.append(nil)); err != nil {
+			return Session{}, errors.Join(refusal, err)
+		}
+		return Session{}, refusal
+	}
+	if config.ShutOut > 0 {
+		seconds := min((config.ShutOut+time.Second-1)/time.Second, math.MaxUint32)
+		refusal := &ShutOutError{seconds * time.Second}
+		answer = serverHello{shutOut: uint32(seconds)}
+		if err := m.write("refusal", answer.append(nil)); err != nil {
 			return Session{}, errors.Join(refusal, err)
 		}
 		return Session{}, refusal

@@ -15,14 +15,17 @@ const (
 	DefaultMaxDelay   = 5 * time.Second
 	DefaultForget     = 10 * time.Minute
 	DefaultMaxHosts   = 4096
+	DefaultFailures   = 1000
 )
 
-// LimiterConfig configures a Limiter. Zeros mean the defaults.
+// LimiterConfig configures a Limiter. Zeros mean the defaults; what is negative
+// in Failures, no limit.
 type LimiterConfig struct {
 	FirstDelay time.Duration // after one failure; each further one doubles it
 	MaxDelay   time.Duration // the greatest delay
 	Forget     time.Duration // without a failure, after which a host starts afresh
 	MaxHosts   int           // remembered; the one that failed longest ago goes first
+	Failures   int           // of one host, after which it is shut out until it starts afresh
 }
 
 // Limiter decides how long a server keeps a host waiting that failed to
@@ -44,6 +47,7 @@ type failures struct {
 	host  string
 	last  time.Time
 	delay time.Duration
+	count int
 }
 
 // NewLimiter returns a Limiter that knows no host.
@@ -59,6 +63,9 @@ func NewLimiter(config LimiterConfig) *Limiter {
 	}
 	if config.MaxHosts <= 0 {
 		config.MaxHosts = DefaultMaxHosts
+	}
+	if config.Failures == 0 {
+		config.Failures = DefaultFailures
 	}
 	config.FirstDelay = min(config.FirstDelay, config.MaxDelay)
 	l := &Limiter{config: config}
@@ -76,6 +83,7 @@ func (l *Limiter) Failed(host string, now time.Time) time.Duration {
 	if e, ok := l.lk.hosts[host]; ok {
 		f := e.Value.(*failures)
 		f.last = now
+		f.count++
 		if f.delay > l.config.MaxDelay/2 {
 			f.delay = l.config.MaxDelay
 		} else {
@@ -87,7 +95,7 @@ func (l *Limiter) Failed(host string, now time.Time) time.Duration {
 	if l.lk.recent.Len() >= l.config.MaxHosts {
 		l.removeLocked(l.lk.recent.Back())
 	}
-	f := &failures{host: host, last: now, delay: l.config.FirstDelay}
+	f := &failures{host: host, last: now, delay: l.config.FirstDelay, count: 1}
 	l.lk.hosts[host] = l.lk.recent.PushFront(f)
 	return f.delay
 }
@@ -104,6 +112,23 @@ func (l *Limiter) Delay(host string, now time.Time) time.Duration {
 	}
 	f := e.Value.(*failures)
 	return min(max(f.delay-now.Sub(f.last), 0), f.delay) // now may run backwards
+}
+
+// ShutOut returns for how long from now a server should not talk to host at all,
+// since too many of its attempts failed: until it starts afresh. 0 for any other
+// host. The attempts of a host that is shut out are not to be counted as failures.
+func (l *Limiter) ShutOut(host string, now time.Time) time.Duration {
+	l.lk.Lock()
+	defer l.lk.Unlock()
+	e, ok := l.lk.hosts[host]
+	if !ok {
+		return 0
+	}
+	f := e.Value.(*failures)
+	if l.config.Failures < 0 || f.count < l.config.Failures {
+		return 0
+	}
+	return min(max(l.config.Forget-now.Sub(f.last), 0), l.config.Forget) // now may run backwards
 }
 
 // Len returns how many hosts are remembered.

@@ -63,6 +63,8 @@ type Config struct {
 type Limits struct {
 	Sessions    int   // sessions at a time
 	PerAddress  int   // of them from one address: an IPv4 address, an IPv6 /64 network, or all local sockets
+	Strangers   int   // connections from one address that have not authenticated yet; the oldest makes room
+	Failures    int   // failed attempts to authenticate from one address, until none has failed for 10 minutes; then it is turned away
 	Depth       int   // nesting of a value
 	Outstanding int   // calls of a session without a reply
 	Parked      int   // calls of a session that wait
@@ -84,6 +86,8 @@ const (
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultShutdownGrace    = 5 * time.Second
 	DefaultPerAddress       = engine.DefaultMaxSessions / 2
+	DefaultStrangers        = DefaultMaxStrangers / 2
+	DefaultFailures         = auth.DefaultFailures
 )
 
 // maxLibrary is what clients are told when Config.Version is empty.
@@ -106,12 +110,17 @@ func (c *Config) setDefaults() {
 	num(&c.MaxMessage, DefaultMaxMessage)
 	num(&c.MaxUnsent, DefaultMaxUnsent)
 	num(&c.MaxStrangers, DefaultMaxStrangers)
-	switch l := &c.Limits.PerAddress; {
-	case *l == 0:
-		*l = DefaultPerAddress
-	case *l < 0:
-		*l = math.MaxInt
+	bound := func(n *int, v int) {
+		switch {
+		case *n == 0:
+			*n = v
+		case *n < 0:
+			*n = math.MaxInt
+		}
 	}
+	bound(&c.Limits.PerAddress, DefaultPerAddress)
+	bound(&c.Limits.Strangers, DefaultStrangers)
+	bound(&c.Limits.Failures, DefaultFailures)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"time"
@@ -141,12 +142,11 @@ func (s *Server) openPythonSession(e auth.Entry) (pydoor.Session, error) {
 // refusePython lets a stranger with a wrong key wait for his "no", longer each
 // time.
 func (s *Server) refusePython(ctx context.Context, remote string) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
+	host := auth.LimiterHost(&net.UnixAddr{Net: "unix"})
+	if a, err := netip.ParseAddrPort(remote); err == nil {
+		host = auth.LimiterHost(net.TCPAddrFromAddrPort(a))
 	}
-	delay := s.limiter.Failed(host, time.Now())
-	s.log.Warn("authentication failed", "remote", remote, "protocol", "python", "delay", delay)
+	delay := s.failed(host, "remote", remote, "protocol", "python")
 	select {
 	case <-time.After(delay):
 	case <-ctx.Done():
@@ -207,6 +207,11 @@ type pythonStream struct{ stream }
 // servePython serves a newcomer who speaks Python's protocol.
 func (s *Server) servePython(raw pythonStream, place *stranger) {
 	remote := raw.RemoteAddr()
+	if left := s.limiter.ShutOut(auth.LimiterHost(remote), time.Now()); left > 0 {
+		pydoor.TurnAway(raw.Stream.Conn, (&auth.ShutOutError{For: left.Round(time.Second)}).Error())
+		s.strangers.leave(place)
+		return
+	}
 	err := s.pythonDoor().ServeConn(s.context, raw.Stream.Conn, func() { s.strangers.leave(place) })
 	s.strangers.leave(place) // if it never authenticated
 	if err != nil {

@@ -65,7 +65,7 @@ func NewServer(config Config) *Server {
 		sessions:  make(map[uint64]*session),
 		hosts:     make(map[string]int),
 		done:      make(chan struct{}),
-		limiter:   auth.NewLimiter(auth.LimiterConfig{}),
+		limiter:   auth.NewLimiter(auth.LimiterConfig{Failures: config.Limits.Failures}),
 	}
 	s.context, s.cancel = context.WithCancel(context.Background())
 	s.keys = config.Keyring
@@ -76,7 +76,7 @@ func NewServer(config Config) *Server {
 			s.keys, s.setupErr = auth.SingleKey(config.AuthKey)
 		}
 	}
-	s.strangers = newStrangers(config.MaxStrangers)
+	s.strangers = newStrangers(config.MaxStrangers, config.Limits.Strangers, s.log)
 	s.core = newCore(s)
 	s.custom = newCustom(s)
 	s.core.engine = engine.New(objects.Types()...)
@@ -141,13 +141,8 @@ func (s *Server) Addrs() []string {
 	return addrs
 }
 
-// Serve serves the listeners that Listen opened, as ListenAndServe does. It
-// fails at once if a registered type names a typeid that is not registered.
+// Serve serves the listeners that Listen opened, as ListenAndServe does.
 func (s *Server) Serve(ctx context.Context) error {
-	if err := s.custom.check(); err != nil {
-		s.Close()
-		return err
-	}
 	s.mu.Lock()
 	listeners := make([]listener, 0, len(s.listeners))
 	for l := range s.listeners {
@@ -265,11 +260,10 @@ func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Session
 		return nil, auth.Session{}, err
 	}
 	who, err := auth.Server(ctx, nc, auth.ServerConfig{
-		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout,
+		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout, ShutOut: s.limiter.ShutOut(host, time.Now()),
 		// Whoever fails waits for his "no", longer each time.
 		Refusing: func(ctx context.Context, e *auth.RefusedError) {
-			delay := s.limiter.Failed(host, time.Now())
-			s.log.Warn("authentication failed", "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known, "delay", delay)
+			delay := s.failed(host, "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known)
 			select {
 			case <-time.After(delay):
 			case <-ctx.Done():
@@ -277,6 +271,18 @@ func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Session
 		},
 	})
 	return nc, who, err
+}
+
+// failed counts a failed attempt to authenticate, logs it, and returns how long
+// to keep the host waiting.
+func (s *Server) failed(host string, about ...any) time.Duration {
+	now := time.Now()
+	delay := s.limiter.Failed(host, now)
+	s.log.Warn("authentication failed", append(about, "delay", delay)...)
+	if left := s.limiter.ShutOut(host, now); left > 0 {
+		s.log.Warn("address is turned away: too many failed attempts", "host", host, "limit", s.config.Limits.Failures, "for", left)
+	}
+	return delay
 }
 
 // Shutdown ends the server in good order: no new connections; calls that wait

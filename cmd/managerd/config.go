@@ -72,6 +72,8 @@ type ObjectConfig struct {
 type LimitsConfig struct {
 	Sessions    int   `yaml:"sessions"`
 	PerAddress  int   `yaml:"per_address"`
+	Strangers   int   `yaml:"strangers"`
+	Failures    int   `yaml:"failures"`
 	Depth       int   `yaml:"depth"`
 	Outstanding int   `yaml:"outstanding"`
 	Parked      int   `yaml:"parked"`

@@ -46,7 +46,7 @@ handshake_timeout: 4s
 max_message: 1000000
 max_unsent: 2000000
 max_strangers: 7
-limits: {sessions: 1, per_address: 2, depth: 3, outstanding: 4, parked: 5, kept: 6, objects: 7, references: 8, items: -1, bytes: 1000000}
+limits: {sessions: 1, per_address: 2, strangers: 9, failures: 10, depth: 3, outstanding: 4, parked: 5, kept: 6, objects: 7, references: 8, items: -1, bytes: 1000000}
 log:
   level: debug
   format: text

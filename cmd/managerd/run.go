@@ -81,7 +81,7 @@ func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Con
 		Python:        managers.PythonConfig(c.Python),
 		ShutdownGrace: c.ShutdownGrace, Logger: log, Version: "managerd " + buildVersion(),
 		Limits: managers.Limits{
-			Sessions: l.Sessions, PerAddress: l.PerAddress, Depth: l.Depth, Outstanding: l.Outstanding, Parked: l.Parked, Kept: l.Kept,
+			Sessions: l.Sessions, PerAddress: l.PerAddress, Strangers: l.Strangers, Failures: l.Failures, Depth: l.Depth, Outstanding: l.Outstanding, Parked: l.Parked, Kept: l.Kept,
 			Objects: l.Objects, References: l.References, Items: l.Items, Bytes: l.Bytes,
 		},
 	}

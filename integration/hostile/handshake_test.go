@@ -383,3 +383,32 @@ func TestFloodOfGuesses(t *testing.T) {
 	}
 	g.end()
 }
+
+// TestTooManyGuesses: an address from which too many attempts failed is turned
+// away, with a word, whatever its key; other addresses get in.
+func TestTooManyGuesses(t *testing.T) {
+	s := serve(t, plain, managers.Config{Limits: managers.Limits{Failures: 3}})
+	s.otherLoopback()
+	g := beside(t, s.client())
+	attempt := func(key auth.Key) error {
+		c, err := s.from("127.0.0.2")
+		s.must(err)
+		defer c.Close()
+		_, err = auth.Client(s.ctx, c, auth.ClientConfig{Credential: key, Channel: auth.Channel{Kind: auth.TransportTCP}})
+		return err
+	}
+	for range 3 {
+		is(t, "a guess", attempt(auth.Generate()), proxy.ErrAuthentication)
+	}
+	for what, key := range map[string]auth.Key{"one guess too many": auth.Generate(), "the right key": s.key} {
+		err := attempt(key)
+		if e, ok := errors.AsType[*auth.ShutOutError](err); !ok || e.For < 9*time.Minute || e.For > 10*time.Minute {
+			t.Errorf("%s: %v, want a word that says for how long", what, err)
+		}
+	}
+	if s.log.find("address is turned away", "host=127.0.0.2", "limit=3") == "" {
+		t.Error("the log does not say that the address is turned away")
+	}
+	s.must(s.connectTo(s.addr.String()))
+	g.end()
+}
