@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -50,6 +52,24 @@ func (k *custom) add(g *goType) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.types[g.typ.Name] = g
+	return nil
+}
+
+// check finds results that are to become objects of a type that is not there.
+func (k *custom) check() error {
+	core := k.server.core
+	core.mu.Lock()
+	defer core.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(k.types)) {
+		to := k.types[name].toTypeid
+		for _, method := range slices.Sorted(maps.Keys(to)) {
+			if core.engine.Type(to[method]) == nil {
+				return fmt.Errorf("managers: MethodToTypeid of %q makes results of %s a %q, which is not registered", name, method, to[method])
+			}
+		}
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ type TypeOptions struct {
 	// Each call makes another shared object, also of a pointer that was returned
 	// before. The two run beside each other, and Close is called for each. A nil
 	// result stays nil. The method returns one value, or one and an error. A
-	// typeid that is not registered is an error of the call.
+	// typeid that is not registered is an error of Serve.
 	//
 	// The result of any other method is a copy: of a struct or a pointer to one,
 	// a dict of the exported fields.

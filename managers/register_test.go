@@ -230,3 +230,18 @@ func TestDeadlineReachesTheMethod(t *testing.T) {
 		}
 	})
 }
+
+// A typeid that no type has is found before anybody is served.
+func TestServeChecksTypeids(t *testing.T) {
+	s := newTestServer(t)
+	err := Register(s, "Maths", func() *maths { return new(maths) }, TypeOptions{MethodToTypeid: map[string]string{"Child": "Mahts"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(t.Context(), "pipe"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), `Child a "Mahts", which is not registered`) {
+		t.Errorf("Serve: %v", err)
+	}
+}

@@ -141,8 +141,13 @@ func (s *Server) Addrs() []string {
 	return addrs
 }
 
-// Serve serves the listeners that Listen opened, as ListenAndServe does.
+// Serve serves the listeners that Listen opened, as ListenAndServe does. It
+// fails at once if a registered type names a typeid that is not registered.
 func (s *Server) Serve(ctx context.Context) error {
+	if err := s.custom.check(); err != nil {
+		s.Close()
+		return err
+	}
 	s.mu.Lock()
 	listeners := make([]listener, 0, len(s.listeners))
 	for l := range s.listeners {
