@@ -363,6 +363,7 @@ func TestDictModel(t *testing.T) {
 		keys := 3 + r.IntN(200)
 		for range 800 {
 			c := w.clients[r.IntN(3)]
+			before := c.serial
 			k, v := r.IntN(keys), r.IntN(10)
 			old, ok := m.at[k]
 			missing := fmt.Sprintf("error key: %d", k)
@@ -450,6 +451,7 @@ func TestDictModel(t *testing.T) {
 					m = &dictModel{at: make(map[int]int)}
 				}
 			}
+			c.again(r, before)
 			if r.IntN(20) == 0 {
 				c.want(m.String(), d, "copy")
 			}

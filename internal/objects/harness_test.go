@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -256,6 +257,25 @@ func (c *client) resume() {
 		if a := c.answers[s]; a != nil && !a.done {
 			a.resend()
 		}
+	}
+}
+
+// again loses, now and then, the session's connection before the reply to its
+// last call has come, if that is not the one with the serial: the call is sent
+// once more, gets the same reply, and must not take effect twice. Nobody may
+// have called anything since.
+func (c *client) again(r *rand.Rand, before uint64) {
+	c.w.t.Helper()
+	if c.serial == before || r.IntN(6) > 0 {
+		return
+	}
+	a := c.answers[c.serial]
+	was, times := a.text(), a.times
+	c.lose()
+	c.resume()
+	a.resend()
+	if got := a.text(); got != was || a.times == times {
+		c.w.t.Fatalf("call %d (%s) had the reply %s, and sent again %s, in %d replies", a.serial, a.command.Name, was, got, a.times)
 	}
 }
 

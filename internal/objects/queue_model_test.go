@@ -19,6 +19,7 @@ type modelItem struct {
 // queueModel is a queue whose items are unique numbers.
 type queueModel struct {
 	kind       queueKind
+	simple     bool // has put, get and qsize alone
 	max        int
 	items      []modelItem
 	seq        int
@@ -46,6 +47,16 @@ func (q *queueModel) put(v int) {
 	q.unfinished++
 	q.in[v] = true
 	q.add(modelItem{v: v, seq: q.seq})
+}
+
+// finish counts n items as done. Who joins need not be present.
+func (q *queueModel) finish(h *waitRun, n int) {
+	q.unfinished = max(q.unfinished-n, 0)
+	for _, m := range slices.Clone(h.waiting) {
+		if q.unfinished == 0 && m.method == "join" {
+			m.end(h, "None")
+		}
+	}
 }
 
 func (q *queueModel) room() int {
@@ -148,7 +159,7 @@ func (q *queueModel) call(h *waitRun, m *modelCall) {
 			q.out[e.v]++
 		}
 		q.items = nil
-		q.unfinished = max(q.unfinished-n, 0)
+		q.finish(h, n)
 		q.serve(h)
 		m.end(h, "%d", n)
 	case "task_done":
@@ -156,8 +167,14 @@ func (q *queueModel) call(h *waitRun, m *modelCall) {
 			m.end(h, "error value: task_done() called too many times")
 			return
 		}
-		q.unfinished--
+		q.finish(h, 1)
 		m.end(h, "None")
+	case "join":
+		if q.unfinished == 0 {
+			m.end(h, "None")
+		} else {
+			m.park(h)
+		}
 	}
 }
 
@@ -165,7 +182,10 @@ func (q *queueModel) leave(h *waitRun, m *modelCall, why engine.Leaving) {
 	text := "error cancelled: call was cancelled"
 	if why == engine.LeaveTimeout {
 		text = "error full: queue is full"
-		if strings.HasPrefix(m.method, "get") {
+		switch {
+		case m.method == "join":
+			text = "error timeout: timed out"
+		case strings.HasPrefix(m.method, "get"):
 			text = "error empty: queue is empty"
 		}
 	}
@@ -194,6 +214,9 @@ func (q *queueModel) check(h *waitRun) string {
 	if m := h.first("put", "put_many", "put_priority"); m != nil && q.room() > 0 {
 		return "a putter waits while there is room"
 	}
+	if slices.ContainsFunc(h.waiting, func(m *modelCall) bool { return m.method == "join" }) && q.unfinished == 0 {
+		return "somebody waits for tasks that are done"
+	}
 	var texts []string
 	for _, e := range q.items {
 		texts = append(texts, fmt.Sprint(e.v))
@@ -211,7 +234,16 @@ func (q *queueModel) check(h *waitRun) string {
 
 func (q *queueModel) pick(h *waitRun, rng *rand.Rand) (string, []any) {
 	item := func() int { q.made++; return q.made }
-	switch n := rng.Intn(20); {
+	if q.simple {
+		switch n := rng.Intn(20); {
+		case n < 9:
+			return "get", nil
+		case n < 18:
+			return "put", []any{item()}
+		}
+		return "qsize", nil
+	}
+	switch n := rng.Intn(22); {
 	case n < 6:
 		return "get", nil
 	case n < 8:
@@ -232,6 +264,14 @@ func (q *queueModel) pick(h *waitRun, rng *rand.Rand) (string, []any) {
 		return "qsize", nil
 	case n < 19:
 		return "task_done", nil
+	case n < 20:
+		return "join", nil
+	case n < 21:
+		// Few enough are left that somebody sees all done.
+		if q.unfinished > 8 {
+			return "purge", nil
+		}
+		return "task_done", nil
 	}
 	if rng.Intn(10) > 0 {
 		return "qsize", nil
@@ -245,11 +285,14 @@ func TestQueueHistories(t *testing.T) {
 	for _, x := range []struct {
 		typeid string
 		kind   queueKind
-	}{{"Queue", fifo}, {"LifoQueue", lifo}, {"PriorityQueue", priority}} {
+	}{{"Queue", fifo}, {"JoinableQueue", fifo}, {"LifoQueue", lifo}, {"PriorityQueue", priority}, {"SimpleQueue", fifo}} {
 		for seed := range int64(40) {
-			most := int(seed % 4)
-			q := &queueModel{kind: x.kind, max: most, out: make(map[int]int), in: make(map[int]bool)}
-			h := runWaits(t, seed, 250, x.typeid, []any{most}, q)
+			most, args := int(seed%4), []any{int(seed % 4)}
+			if x.typeid == "SimpleQueue" {
+				most, args = 0, nil
+			}
+			q := &queueModel{kind: x.kind, simple: args == nil, max: most, out: make(map[int]int), in: make(map[int]bool)}
+			h := runWaits(t, seed, 250, x.typeid, args, q)
 			h.settle(t)
 			for len(h.waiting) > 0 {
 				h.cancel(h.waiting[0], false)

@@ -65,6 +65,7 @@ func TestSetModel(t *testing.T) {
 		values := 3 + r.IntN(40)
 		for range 600 {
 			c := w.clients[r.IntN(3)]
+			before := c.serial
 			v := r.IntN(values)
 			var list []any
 			other := model{}
@@ -135,6 +136,7 @@ func TestSetModel(t *testing.T) {
 					m = model{}
 				}
 			}
+			c.again(r, before)
 			if got := numbers(t, c.do(s, "copy")); !slices.Equal(got, sorted(m)) {
 				t.Fatalf("seed %d: the set is %v, want %v", seed, got, sorted(m))
 			}
@@ -159,6 +161,7 @@ func TestValueModel(t *testing.T) {
 		fits := func(n int) bool { return n == int(int16(n)) }
 		for range 400 {
 			c := w.clients[r.IntN(3)]
+			before := c.serial
 			n := r.IntN(80000) - 40000
 			switch r.IntN(4) {
 			case 0:
@@ -187,6 +190,7 @@ func TestValueModel(t *testing.T) {
 					}
 				}
 			}
+			c.again(r, before)
 			c.want(strconv.Itoa(m), v, "get")
 		}
 		w.close()
@@ -216,6 +220,7 @@ func TestArrayModel(t *testing.T) {
 		a := w.share("Array", "h", append([]any{}, init...))
 		for range 400 {
 			c := w.clients[r.IntN(3)]
+			before := c.serial
 			i := r.IntN(2*len(m)+3) - len(m) - 1
 			at := i
 			if at < 0 {
@@ -264,6 +269,7 @@ func TestArrayModel(t *testing.T) {
 					m[p] = put[k]
 				}
 			}
+			c.again(r, before)
 			c.want(text(m), a, "getslice")
 			c.want(strconv.Itoa(len(m)), a, "len")
 		}
@@ -281,6 +287,7 @@ func TestNamespaceModel(t *testing.T) {
 		var order []string
 		for range 400 {
 			c := w.clients[r.IntN(3)]
+			before := c.serial
 			name := string(rune('a' + r.IntN(12)))
 			v, ok := m[name]
 			missing := "error attribute: 'Namespace' object has no attribute '" + name + "'"
@@ -307,6 +314,7 @@ func TestNamespaceModel(t *testing.T) {
 					c.want(missing, n, "delattr", name)
 				}
 			}
+			c.again(r, before)
 			var names []string
 			for _, x := range order {
 				names = append(names, "'"+x+"'")
