@@ -315,6 +315,10 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%s: %v, exit code %d, want %d", name, err, exitCode(err), c.want)
 		}
 	}
+	t.Setenv(defaults.AuthKeyEnv, "")
+	if _, err := start(t, "--listen", "pipe://exits"); exitCode(err) != exitUsage {
+		t.Errorf("an empty authkey: %v, exit code %d, want %d", err, exitCode(err), exitUsage)
+	}
 	t.Setenv(defaults.Prefix+"LEASE", "soon")
 	if _, err := start(t); exitCode(err) != exitUsage {
 		t.Errorf("a wrong variable: %v, exit code %d, want %d", err, exitCode(err), exitUsage)

@@ -33,10 +33,10 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 	log := c.Log.logger(stderr)
 	entries, keyPath, made, err := c.entries()
 	if err != nil {
-		if len(c.Keys) > 0 || c.AuthKeyFile != "" {
+		if _, named := os.LookupEnv(defaults.AuthKeyEnv); named || len(c.Keys) > 0 || c.AuthKeyFile != "" {
 			return usage(err)
 		}
-		return err
+		return err // the default file cannot be made or read
 	}
 	keys, err := auth.NewKeyring(entries...)
 	if err != nil {
