@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/report"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
 // TestMain lets the test binary be the children of its tests.
@@ -158,6 +160,35 @@ func TestCheck(t *testing.T) {
 	r.Cases = []bench.CaseResult{{Name: "c", Series: []bench.SeriesResult{{Name: "s", Failed: "boom"}}}}
 	if err := check(r, io.Discard); err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Errorf("a failed series: %v", err)
+	}
+}
+
+// What would fail the check is measured again, with all that it is compared
+// with, and the later figures count.
+func TestDoubtful(t *testing.T) {
+	term := func(name string) bench.Term { return bench.Term{Case: name, Series: "s", Metric: "ops"} }
+	s := &suite{bars: []bench.Bar{
+		{Name: "bad", Value: term("a"), Per: []bench.Term{term("b")}, Limit: 1},
+		{Name: "good", Value: term("c"), Per: []bench.Term{term("b")}, Limit: 1},
+	}}
+	rate := func(name string, ops float64) bench.CaseResult {
+		return bench.CaseResult{Name: name, Series: []bench.SeriesResult{{Name: "s", Metrics: map[string]stats.Summary{"ops": stats.Summarize([]float64{ops})}}}}
+	}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s.cases = append(s.cases, bench.Case{Name: name})
+	}
+	failed := bench.CaseResult{Name: "d", Series: []bench.SeriesResult{{Name: "s", Failed: "boom"}}}
+	res := &bench.Result{Cases: []bench.CaseResult{rate("a", 4), rate("b", 10), rate("c", 11), failed}}
+	var got []string
+	for _, c := range s.doubtful(res) {
+		got = append(got, c.Name)
+	}
+	if want := []string{"a", "b", "d"}; !slices.Equal(got, want) {
+		t.Fatalf("measured again: %v, want %v", got, want)
+	}
+	res.Replace(&bench.Result{Cases: []bench.CaseResult{rate("a", 6), rate("b", 9), rate("d", 1)}})
+	if again := s.doubtful(res); len(again) != 0 {
+		t.Errorf("measured again: %v", again)
 	}
 }
 

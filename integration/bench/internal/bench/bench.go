@@ -129,6 +129,17 @@ func Run(ctx context.Context, cases []Case, o Options) (*Result, error) {
 	return finish(res, values), nil
 }
 
+// Replace puts the cases of a later run in the place of the same ones.
+func (r *Result) Replace(later *Result) {
+	for _, c := range later.Cases {
+		for i := range r.Cases {
+			if r.Cases[i].Name == c.Name {
+				r.Cases[i] = c
+			}
+		}
+	}
+}
+
 // round is the Round number n of a series.
 func (o Options) round(n int, caseName, series string) Round {
 	r := Round{Number: n, Duration: o.Duration, Warm: o.Duration / 5, Short: o.Short}
