@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/syncmanager/syncmanager/proxy"
@@ -60,7 +59,7 @@ func lost(e *env, what string, h *proxy.Hold) {
 	select {
 	case <-h.Context().Done():
 	case <-e.ctx.Done():
-		e.Fatal(fmt.Sprintf("%s: the holder did not hear that the hold is over", what))
+		e.Fatalf("%s: the holder did not hear that the hold is over", what)
 	}
 	is(e, what+": the hold", h.Err(), proxy.ErrLockLost)
 	is(e, what+": its context", context.Cause(h.Context()), proxy.ErrLockLost)
