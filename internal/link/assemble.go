@@ -11,8 +11,8 @@ type whole struct {
 	b     []byte
 }
 
-// growth is how many times as much memory as has arrived one step reserves at
-// most. A peer that lies about a total costs no more than that, in addresses
+// growth is how many times as much memory as has arrived one step reserves, or
+// up to twice that if it is the last one. A peer that lies about a total costs no more than that, in addresses
 // rather than memory, for nothing touches it. One that does not lie costs few
 // copies, which everybody on the connection waits for: a message of 64 MiB is
 // moved when 64 KiB and 2 MiB of it are there.
@@ -47,7 +47,11 @@ func (w *whole) grow(n int) {
 	if n <= cap(w.b) {
 		return
 	}
-	b := unset(min(max(n, growth*cap(w.b), size2), w.total))
+	size := max(n, growth*cap(w.b), size2)
+	if size > w.total/2 {
+		size = w.total // the last step is no small one
+	}
+	b := unset(size)
 	w.b = b[:copy(b, w.b)]
 }
 

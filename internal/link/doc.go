@@ -33,7 +33,7 @@
 // together they declare at most MaxUnderWay bytes, unless there is only one.
 // Reader holds a peer to that. It reads a large message straight into the memory
 // that its receiver gets, and reserves that memory in few steps, each at most
-// thirty-two times as long as what has arrived, and none above the limit.
+// sixty-four times as long as what has arrived, and none above the limit.
 //
 // # TLS
 //

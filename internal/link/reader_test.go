@@ -99,6 +99,30 @@ func TestLengthLieCostsNothing(t *testing.T) {
 	}
 }
 
+// A large message is moved at most while half of it is there, and then stays where it
+// is, whatever its length.
+func TestLargeStaysInPlace(t *testing.T) {
+	for _, total := range []int{100, size2, size2 + 1, growth*size2 - 1, growth*size2 + 9, 4<<20 + 1, 32<<20 + 77} {
+		var w whole
+		w.begin(total)
+		reserved, moved := 0, 0
+		for !w.done() {
+			if len(w.b) == cap(w.b) {
+				moved += len(w.b)
+			}
+			n := len(w.space(4 << 10))
+			if c := cap(w.b); c > max(2*growth*len(w.b), 2*size2) {
+				t.Fatalf("total %d: %d bytes reserved when %d were there", total, c, len(w.b))
+			}
+			w.wrote(n)
+			reserved = cap(w.b)
+		}
+		if reserved < total || reserved > 2*total || moved > total/2+2*size2 {
+			t.Errorf("total %d: %d bytes reserved, %d moved", total, reserved, moved)
+		}
+	}
+}
+
 func TestEOF(t *testing.T) {
 	whole := AppendFrame(nil, kindTest, []byte("abc"))
 	for name, tt := range map[string]struct {
