@@ -81,7 +81,7 @@ func (k *talks) talk(ctx context.Context, n int) (whole bool, err error) {
 	all := make([]message, n+1)
 	for i := range all {
 		all[i] = message{client: uint32(k.index), talk: k.n, number: uint32(i), length: k.rng.IntN(400)}
-		if k.rng.IntN(12) == 0 {
+		if k.rng.IntN(25) == 0 {
 			all[i].length = k.rng.IntN(20_000)
 		}
 	}
