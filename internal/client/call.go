@@ -440,7 +440,7 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	s.serial++
 	c.serial = s.serial
 	c.state = stateWaiting
-	s.calls.put(c)
+	s.calls.Put(c.serial, c)
 	if c.flags&wire.CallTimeout != 0 {
 		c.deadline = time.Now().Add(c.timeout)
 	}
@@ -465,7 +465,7 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 		return mine, nil
 	}
 	b := out.Lock()
-	alone := s.calls.len() == 1
+	alone := s.calls.Len() == 1
 	s.mu.Unlock()
 	// The record stays alive: only its caller, this goroutine, ends it. An
 	// error here is the connection's end, which resends.

@@ -56,7 +56,7 @@ func (s *Session) flushNow() {
 	if s.gone > 0 {
 		if cn.out.Pending() == 0 {
 			token := s.pingLocked(cn, nil)
-			for c := range s.calls.all() {
+			for _, c := range s.calls.All() {
 				if c.state == stateAbandoned && c.confirm == 0 {
 					c.confirm = token
 				}
@@ -77,9 +77,9 @@ func (s *Session) flushNow() {
 
 // confirmLocked ends the abandoned calls that the server knows of.
 func (s *Session) confirmLocked(token uint64) {
-	for c := range s.calls.all() {
+	for _, c := range s.calls.All() {
 		if serial := c.serial; c.state == stateAbandoned && c.confirm != 0 && c.confirm <= token {
-			s.calls.remove(serial)
+			s.calls.Remove(serial)
 			s.settled = max(s.settled, serial)
 			s.doneLocked(serial)
 			c.recycle()
@@ -99,7 +99,7 @@ func (s *Session) releaseLocked(cn *conn) bool {
 	s.serial++
 	c.method, c.args, c.serial = &serverRelease, args, s.serial
 	c.state, c.sent = stateOneway, true
-	s.calls.put(c)
+	s.calls.Put(c.serial, c)
 	s.acks.sent = s.acks.watermark
 	m := c.message(s.acks.watermark)
 	cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
@@ -109,14 +109,14 @@ func (s *Session) releaseLocked(cn *conn) bool {
 // resendLocked repeats on a new connection what the server may not have seen
 // or whose reply may be lost, in the order of the serials.
 func (s *Session) resendLocked(cn *conn) {
-	serials := make([]uint64, 0, s.calls.len())
-	for c := range s.calls.all() {
+	serials := make([]uint64, 0, s.calls.Len())
+	for _, c := range s.calls.All() {
 		serials = append(serials, c.serial)
 	}
 	slices.Sort(serials)
 	now := time.Now()
 	for _, serial := range serials {
-		c := s.calls.get(serial)
+		c := s.calls.Get(serial)
 		switch c.state {
 		case stateRetired:
 			// Its reply may be kept and grant references: have it undone.
@@ -139,7 +139,7 @@ func (s *Session) resendLocked(cn *conn) {
 		cn.append(func(b []byte) []byte { return wire.AppendCall(b, &m) })
 	}
 	s.gone = 0
-	for c := range s.calls.all() {
+	for _, c := range s.calls.All() {
 		if c.state == stateAbandoned {
 			s.gone++
 		}

@@ -18,7 +18,7 @@ func (s *Session) leave(ctx context.Context, c *Call) error {
 		return nil
 	case !c.sent:
 		// No connection has seen it, so nothing happened and nothing will.
-		s.calls.remove(c.serial)
+		s.calls.Remove(c.serial)
 		s.doneLocked(c.serial)
 		s.mu.Unlock()
 		return ctxError(ctx, c.label(), false)
@@ -91,7 +91,7 @@ func (s *Session) leaveLocked(c *Call, state callState) {
 		// For errors and logs of the caller, who still has the record.
 		c.name = t.target.ref.TypeID + "." + c.labelName()
 	}
-	s.calls.put(t)
+	s.calls.Put(t.serial, t)
 	if state == stateAbandoned {
 		s.gone++
 	}
@@ -114,7 +114,7 @@ func (s *Session) abandon(serial uint64) {
 	}
 	t := s.record()
 	t.method, t.serial, t.state, t.sent = abandoned, serial, stateAbandoned, true
-	s.calls.put(t)
+	s.calls.Put(t.serial, t)
 	s.gone++
 	s.cancelLocked(serial, wire.CancelAbandon)
 	cn := s.conn

@@ -61,7 +61,7 @@ func (s *Session) deliver(b *batch) error {
 }
 
 func (s *Session) replyLocked(b *batch, r *reply) error {
-	c := s.calls.get(r.Serial)
+	c := s.calls.Get(r.Serial)
 	if c == nil {
 		if r.Serial <= s.settled {
 			return nil
@@ -79,7 +79,7 @@ func (s *Session) replyLocked(b *batch, r *reply) error {
 		// It crossed the CANCEL, which takes it back.
 		return nil
 	}
-	s.calls.remove(r.Serial)
+	s.calls.Remove(r.Serial)
 	s.doneLocked(r.Serial)
 	b.over = append(b.over, c)
 	if r.Status&wire.ReplyError != 0 {
@@ -128,7 +128,7 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 		}
 	}
 	c.state = stateAnswered
-	s.calls.remove(r.Serial)
+	s.calls.Remove(r.Serial)
 	return nil
 }
 

@@ -114,7 +114,7 @@ type Session struct {
 	// if the first crossed the repetition of the call after a break; or that to
 	// an abandoned call, which the PONG behind its CANCEL has overtaken.
 	settled  uint64
-	calls    table
+	calls    wire.Serials[*Call]
 	solo     int // calls in a row that were alone; see turn.go
 	acks     acks
 	dead     error // why no call can be made any more
@@ -264,7 +264,7 @@ func (s *Session) lost(c *conn, err error) bool {
 	}
 	s.conn = nil
 	s.log.Warn("connection lost", "session", s.id, "server", s.config.Address, "err", err)
-	for c := range s.calls.all() {
+	for _, c := range s.calls.All() {
 		if c.asked && c.state == stateWaiting {
 			// Its caller waits for a verdict that cannot come soon.
 			s.leaveLocked(c, stateAbandoned)
@@ -431,8 +431,8 @@ func (s *Session) sendCloseLocked(c *conn) {
 // failLocked ends all calls with the error, and refuses new ones.
 func (s *Session) failLocked(err error) {
 	s.dead = err
-	for c := range s.calls.all() {
-		s.calls.remove(c.serial)
+	for _, c := range s.calls.All() {
+		s.calls.Remove(c.serial)
 		if c.state == stateWaiting {
 			c.answerLocked(err)
 			continue

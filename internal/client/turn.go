@@ -40,7 +40,7 @@ const (
 
 // takeTurnLocked gives a lone caller the turn to read, if it may have it.
 func (s *Session) takeTurnLocked(c *conn) bool {
-	if s.calls.len() != 1 {
+	if s.calls.Len() != 1 {
 		s.solo = 0
 		return false
 	}
@@ -63,7 +63,7 @@ func (s *Session) passTurn(c *conn, err error) {
 	if c.readErr == nil {
 		c.readErr = err
 	}
-	wake := s.calls.len() > 0 || c.readErr != nil || s.closing
+	wake := s.calls.Len() > 0 || c.readErr != nil || s.closing
 	s.mu.Unlock()
 	if wake {
 		c.nudge()
@@ -256,7 +256,7 @@ func (s *Session) loopTurn(c *conn) (err error, over bool) {
 			return err, true
 		}
 		s.mu.Lock()
-		if s.calls.len() == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
+		if s.calls.Len() == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
 			c.turn = turnNobody
 			s.mu.Unlock()
 			return nil, false

@@ -190,11 +190,8 @@ func (c *Call) finish() {
 		e.drop(c)
 		return
 	}
-	if s.calls == nil {
-		s.calls = make(map[uint64]*Call)
-	}
 	c.Args, c.args = wire.Reader{}, nil // a kept reply does not keep what was asked
-	s.calls[c.Serial] = c
+	s.calls.Put(c.Serial, c)
 	s.kept.push(c)
 	s.keptBytes += c.keptSize()
 }
@@ -294,7 +291,7 @@ func (e *Engine) call(cmd *Command) error {
 	if cmd.Acked > s.watermark {
 		s.advance(e, cmd.Acked)
 	}
-	if c := s.calls[cmd.Serial]; c != nil {
+	if c := s.calls.Get(cmd.Serial); c != nil {
 		if c.state == callDone {
 			e.reply(c)
 		}

@@ -164,7 +164,7 @@ func check(t testing.TB, e *Engine, damaged bool) {
 func checkParked(fail func(string, ...any), o *Object) {
 	var prev *Call
 	for c := o.parked.head; c != nil; prev, c = c, c.oNext {
-		if c.oPrev != prev || c.Object != o || c.state != callParked || c.Session.calls[c.Serial] != c {
+		if c.oPrev != prev || c.Object != o || c.state != callParked || c.Session.calls.Get(c.Serial) != c {
 			fail("parked call %d of object %d", c.Serial, o.ID)
 		}
 	}
@@ -183,7 +183,7 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 		var prev *Call
 		n, kept := 0, int64(0)
 		for c := l.list.head; c != nil; prev, c = c, c.sNext {
-			if n++; c.sPrev != prev || c.sList != l.list || c.state != l.state || c.Session != s || s.calls[c.Serial] != c {
+			if n++; c.sPrev != prev || c.sList != l.list || c.state != l.state || c.Session != s || s.calls.Get(c.Serial) != c {
 				fail("call %d of session %d", c.Serial, s.ID)
 			}
 			switch c.state {
@@ -211,8 +211,8 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 			fail("session %d keeps %d bytes, counted %d", s.ID, s.keptBytes, kept)
 		}
 	}
-	if len(s.calls) != s.parked.n+s.running.n+s.kept.n {
-		fail("session %d has %d calls", s.ID, len(s.calls))
+	if s.calls.Len() != s.parked.n+s.running.n+s.kept.n {
+		fail("session %d has %d calls", s.ID, s.calls.Len())
 	}
 	if len(s.marks) > maxMarks || !s.connected && s.Peer != nil {
 		fail("session %d: %d marks, connected %v", s.ID, len(s.marks), s.connected)

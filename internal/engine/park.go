@@ -43,10 +43,7 @@ func (c *Call) park(w *Waiters) {
 	e.lastPlace++
 	c.place = e.lastPlace
 	c.state = callParked
-	if s.calls == nil {
-		s.calls = make(map[uint64]*Call)
-	}
-	s.calls[c.Serial] = c
+	s.calls.Put(c.Serial, c)
 	s.parked.push(c)
 	c.Object.parked.push(c)
 	e.parked++
@@ -98,7 +95,7 @@ func (e *Engine) unpark(c *Call) {
 	c.Object.parked.remove(c)
 	e.parked--
 	e.bytes -= parkedCost + int64(len(c.args))
-	delete(c.Session.calls, c.Serial)
+	c.Session.calls.Remove(c.Serial)
 	c.state = callRunning
 	c.args = nil
 }
@@ -145,7 +142,7 @@ func (c *Call) leaving(why Leaving) {
 
 // cancel is OpCancel.
 func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
-	c := s.calls[serial]
+	c := s.calls.Get(serial)
 	if c == nil {
 		// Not seen yet, or a call whose reply is not kept.
 		if serial > s.watermark && !s.acked.has(serial) {

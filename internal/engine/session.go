@@ -23,7 +23,7 @@ type Session struct {
 	over      bool
 	watermark uint64 // every serial up to here is acknowledged
 	acked     serials
-	calls     map[uint64]*Call
+	calls     wire.Serials[*Call]
 	parked    callList
 	running   callList
 	awaiting  map[uint64]*Call // by owner, see Call.Await
@@ -184,7 +184,7 @@ func (s *Session) ack(e *Engine, watermark uint64, ranges []wire.Range) error {
 	if err := checkRanges(ranges); err != nil {
 		return err
 	}
-	if most := spareRanges + len(s.calls); len(s.acked)+len(ranges) > most {
+	if most := spareRanges + s.calls.Len(); len(s.acked)+len(ranges) > most {
 		return wire.Errorf(wire.CodeProtocol, "%d ranges of serials are acknowledged above %d; at most %d", len(s.acked)+len(ranges), s.watermark, most)
 	}
 	if watermark > s.watermark {
@@ -250,7 +250,7 @@ func (s *Session) settle(e *Engine, ranges []wire.Range) {
 
 // done forgets the kept reply of an acknowledged serial, and its mark.
 func (s *Session) done(e *Engine, serial uint64) {
-	if c := s.calls[serial]; c != nil && c.state == callDone {
+	if c := s.calls.Get(serial); c != nil && c.state == callDone {
 		s.forget(c)
 		e.drop(c)
 	}
@@ -262,6 +262,6 @@ func (s *Session) done(e *Engine, serial uint64) {
 // forget takes a kept reply out of the session.
 func (s *Session) forget(c *Call) {
 	c.leave()
-	delete(s.calls, c.Serial)
+	s.calls.Remove(c.Serial)
 	s.keptBytes -= c.keptSize()
 }

@@ -23,10 +23,7 @@ func (e *Engine) startWork(c *Call, w Work) {
 	}
 	c.state = callOutside
 	c.work = w.ID
-	if s.calls == nil {
-		s.calls = make(map[uint64]*Call)
-	}
-	s.calls[c.Serial] = c
+	s.calls.Put(c.Serial, c)
 	s.running.push(c)
 	e.work[w.ID] = c
 	e.fx.Work = append(e.fx.Work, w)
@@ -40,7 +37,7 @@ func (e *Engine) complete(cmd *Command) error {
 	}
 	delete(e.work, cmd.Work)
 	c.leave()
-	delete(c.Session.calls, c.Serial)
+	c.Session.calls.Remove(c.Serial)
 	c.state = callRunning
 	o := c.Object
 	made := o // the object that was busy: for a constructor, the one being made
