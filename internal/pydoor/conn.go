@@ -52,7 +52,7 @@ func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, readBu
 // authenticated is called once, after the handshake, also when that failed.
 func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func()) error {
 	defer nc.Close()
-	c := &conn{door: d, net: wrap(nc), id: d.lastConn.Add(1), remote: nc.RemoteAddr().String()}
+	c := &conn{door: d, net: wrap(nc, d.seat), id: d.lastConn.Add(1), remote: nc.RemoteAddr().String()}
 	c.in = newReader(c.net)
 	c.net.SetDeadline(time.Now().Add(d.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
@@ -70,6 +70,7 @@ func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func())
 		return err
 	}
 	defer d.leave(c)
+	defer forget(c.net)
 	err = c.serve()
 	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 		return nil
@@ -164,6 +165,7 @@ func (c *conn) serve() error {
 		if err := c.objectRequest(req); err != nil {
 			return err
 		}
+		warm(c.net)
 	}
 }
 
@@ -304,6 +306,7 @@ func (c *conn) await(call Call) error {
 		return nil
 	default:
 	}
+	cool(c.net)
 	gone := make(chan error, 1)
 	go func() { gone <- c.watch() }()
 	select {

@@ -92,6 +92,7 @@ type Door struct {
 	log    *slog.Logger
 	large  chan struct{} // a place for each large message under way
 	holds  *holds
+	seat   *seat
 	done   chan struct{} // closed by Close
 
 	lastConn atomic.Uint64
@@ -110,7 +111,7 @@ const largeMessage = 1 << 20
 // New returns a Door.
 func New(config Config) *Door {
 	d := &Door{
-		config: config, log: config.Logger, large: make(chan struct{}, 4), done: make(chan struct{}),
+		config: config, log: config.Logger, large: make(chan struct{}, 4), done: make(chan struct{}), seat: newSeat(),
 		sessions: make(map[string]*session), conns: make(map[*conn]struct{}), custom: make(map[string]*family),
 	}
 	d.holds = newHolds(d)

@@ -5,7 +5,7 @@ package pydoor
 import "net"
 
 // wrap prepares a connection for the door.
-func wrap(nc net.Conn) net.Conn {
+func wrap(nc net.Conn, _ *seat) net.Conn {
 	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetNoDelay(true)
 	}
@@ -14,6 +14,15 @@ func wrap(nc net.Conn) net.Conn {
 
 // ackAtOnce does nothing where acknowledgements cannot be hurried.
 func ackAtOnce(net.Conn, bool) {}
+
+// seat is for a connection that waits in the kernel; here none does.
+type seat struct{}
+
+func newSeat() *seat { return nil }
+
+func warm(net.Conn)   {}
+func cool(net.Conn)   {}
+func forget(net.Conn) {}
 
 // peerPID returns the process at the other end of a unix socket, or 0.
 func peerPID(net.Conn) int { return 0 }
