@@ -22,6 +22,10 @@ const (
 	// yieldUpTo is how much waits when a writer stops waiting for more.
 	yieldUpTo = 8 << 10
 
+	// After a yield that took longer than maxYield, hurryFor flushes do not.
+	maxYield = time.Millisecond
+	hurryFor = 100
+
 	// busyKeep is the largest buffer that a busy outbox goes on using.
 	busyKeep = 1 << 20
 
@@ -87,6 +91,7 @@ type Outbox struct {
 	inflight int        // bytes of out not handed on yet
 	low      lowQueue   // large frames and mux bytes
 	writing  bool       // somebody is the writer
+	hurry    int        // flushes that do not yield; owned by the writer
 	closing  bool       // Shutdown was called
 	silenced bool       // Close was called: the last alert may go out
 	err      error
@@ -225,6 +230,23 @@ func (o *Outbox) FlushAfterYield() {
 		return
 	}
 	o.writing = true
+	o.yieldLocked()
+	o.mu.Unlock()
+	if o.try == nil {
+		go o.run()
+		return
+	}
+	o.drain(true)
+}
+
+// yieldLocked yields, at most twice. Beside goroutines that compute, a yield can
+// take many milliseconds: then the next flushes do without.
+func (o *Outbox) yieldLocked() {
+	if o.hurry > 0 {
+		o.hurry--
+		return
+	}
+	began := time.Now()
 	for range 2 {
 		before := o.pendingLocked()
 		o.mu.Unlock()
@@ -234,12 +256,9 @@ func (o *Outbox) FlushAfterYield() {
 			break
 		}
 	}
-	o.mu.Unlock()
-	if o.try == nil {
-		go o.run()
-		return
+	if time.Since(began) > maxYield {
+		o.hurry = hurryFor
 	}
-	o.drain(true)
 }
 
 // waitingLocked tells whether takeLocked would find anything.
