@@ -391,6 +391,41 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Keys that may not create, or not open every name, open what they may.
+func TestNamesAndRoles(t *testing.T) {
+	w := newWorld(t, Options{})
+	native := w.open(engine.SessionInfo{Program: "owner", Role: engine.RoleAdmin})
+	native.call(0, "open", "web.d", "dict")
+	native.call(0, "open", "d", "dict")
+	native.call(0, "open", "Lock", "dict")
+
+	r := w.thread("read")
+	defer r.close()
+	for _, name := range []string{"d", "get_d", "get_web.d"} {
+		r.want("0", w.create("read", name), "__len__")
+	}
+	denied := func(key, class, typeid string) {
+		t.Helper()
+		c := w.connect(key)
+		defer c.close()
+		c.raises(kindTraceback, class, nil, "create", str(typeid))
+	}
+	denied("read", "PermissionError", "dict")
+	denied("read", "PermissionError", "Lock") // the type goes before the object
+	denied("read", "KeyError", "get_nothing")
+
+	w.prefix("write", "web.")
+	p := w.thread("write")
+	defer p.close()
+	for _, name := range []string{"web.d", "get_web.d"} {
+		p.want("0", w.create("write", name), "__len__")
+	}
+	p.want("0", w.create("write", "dict"), "__len__")
+	denied("write", "PermissionError", "d")
+	denied("write", "PermissionError", "get_d")
+	denied("write", "KeyError", "get_web.nothing")
+}
+
 func TestKeys(t *testing.T) {
 	w := newWorld(t, Options{RefuseMD5: true})
 	c := w.dial()

@@ -90,6 +90,14 @@ func (d *Door) familyOf(c *conn, typeid string) *family {
 	return f
 }
 
+// registered reports whether a typeid that familyOf was asked for is one of the
+// server's.
+func (d *Door) registered(typeid string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return families[typeid] != nil || d.custom[typeid] != nil
+}
+
 // methodNames reads the names of the methods out of a type's description.
 func methodNames(v wire.Raw) []string {
 	d, err := wire.Decode(v.Bytes())

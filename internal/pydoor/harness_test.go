@@ -70,7 +70,7 @@ func newWorld(t testing.TB, options Options) *world {
 			return slices.Clone(w.entries)
 		},
 		Open: func(e auth.Entry) (Session, error) {
-			return w.open(engine.SessionInfo{Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Trusted: true}), nil
+			return w.open(engine.SessionInfo{Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Prefixes: e.Prefixes, Trusted: true}), nil
 		},
 		Refused:  func(context.Context, string) {},
 		Shutdown: func(key, _ string) { w.shut = key },
@@ -98,6 +98,14 @@ func (w *world) setKey(name string, key *auth.Key) {
 	} else {
 		w.entries[i].Credential = *key
 	}
+}
+
+// prefix gives a key's entry prefixes, for sessions that begin after it.
+func (w *world) prefix(name string, prefixes ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.entries, func(e auth.Entry) bool { return e.Name == name })
+	w.entries[i].Prefixes = prefixes
 }
 
 func (w *world) open(info engine.SessionInfo) *testSession {

@@ -184,13 +184,9 @@ func (k *invocation) make(typeid string, args []pickle.Node) (wire.Ref, error) {
 		return wire.Ref{}, err
 	}
 	v, err := k.create(typeid, args)
-	if errors.Is(err, wire.ErrUnknownType) {
-		for _, name := range []string{typeid, strings.TrimPrefix(typeid, "get_")} {
-			v, err = k.lookup(name)
-			if !errors.Is(err, wire.ErrNotFound) {
-				break
-			}
-		}
+	// A key that may only read is not told which types there are.
+	if errors.Is(err, wire.ErrUnknownType) || errors.Is(err, wire.ErrDenied) && !k.conn.door.registered(typeid) {
+		v, err = k.named(typeid)
 		if errors.Is(err, wire.ErrNotFound) {
 			err = &pyError{"KeyError", fmt.Sprintf("%s: no type and no object of that name; on the server: --create NAME=TYPEID", quote(typeid))}
 		} else if err == nil && (len(args) > 0 || k.kwds.Len() > 0) {
@@ -222,6 +218,17 @@ func (k *invocation) create(typeid string, args []pickle.Node) (wire.Raw, error)
 		}
 	}
 	return k.apply(&engine.Command{Method: engine.MethodCreate, Args: w.b}, forever)
+}
+
+// named looks an object up by its name, else by what follows get_ in it. A key
+// with prefixes may open the second where it may not open the first.
+func (k *invocation) named(name string) (wire.Raw, error) {
+	v, err := k.lookup(name)
+	short, ok := strings.CutPrefix(name, "get_")
+	if ok && (errors.Is(err, wire.ErrNotFound) || errors.Is(err, wire.ErrDenied)) {
+		return k.lookup(short)
+	}
+	return v, err
 }
 
 func (k *invocation) lookup(name string) (wire.Raw, error) {
