@@ -162,7 +162,7 @@ func rawConnections(t *testing.T, addr string, seed uint64) (closed, broken int)
 	defer cancel()
 	echo := new(Echo)
 	trial := &Trial{
-		Seed: seed, Lease: 5 * time.Second, Dial: time.Second / 2, AuthKey: testKey(t),
+		Seed: seed, Lease: 8 * time.Second, Dial: time.Second / 2, AuthKey: testKey(t),
 		Server:    serve(t, addr, func(s *managers.Server) { s.HandleConn("echo", echo.Serve) }),
 		Relay:     RelayConfig{Latency: time.Millisecond, Silent: 5, Mean: 200_000},
 		Survivors: 4, Dying: 1, Ops: 30, Pause: 10 * time.Millisecond, Echo: "echo",
