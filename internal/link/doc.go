@@ -26,6 +26,9 @@
 // frame and a large one is not kept; that of small frames among themselves is.
 // Whatever needs an order across the two carries numbers of its own.
 //
+// What the kernel has taken is out of reach. A loopback connection gets short
+// buffers there, because it fills whatever it is given.
+//
 // The body of a FRAGMENT is a uvarint message id, one byte of flags (1: first,
 // 2: last), on the first one a u32 with the length of the whole frame (kind
 // byte and body), and then 1 to 256 KiB of it. The pieces of one message come in

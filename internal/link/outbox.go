@@ -101,7 +101,8 @@ type Outbox struct {
 
 // NewOutbox returns the outbox of a connection. Nothing else may write to it
 // from now on. The handshake of a *TLSConn must be over; other connections
-// that encrypt or wrap are written to by a goroutine.
+// that encrypt or wrap are written to by a goroutine. The kernel's buffers of a
+// loopback connection are made short.
 func NewOutbox(conn net.Conn, cfg OutboxConfig) *Outbox {
 	o := &Outbox{raw: conn, chunk: plainChunk, limit: cfg.Limit, onError: cfg.OnError}
 	if o.limit <= 0 {
@@ -110,6 +111,7 @@ func NewOutbox(conn net.Conn, cfg OutboxConfig) *Outbox {
 	if t, ok := conn.(*TLSConn); ok {
 		o.tls, o.sealed, o.raw, o.chunk = t, t.under, t.under.Conn, tlsChunk
 	}
+	bound(o.raw)
 	o.try = tryWriterOf(o.raw)
 	o.run = func() { o.drain(false) }
 	if o.sealed != nil {
