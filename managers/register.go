@@ -53,7 +53,8 @@ type TypeOptions struct {
 	// Singleton makes all clients get one object, which is made at the first
 	// create; as with Python's
 	//	register('get_queue', callable=lambda: queue)
-	// It is also the named object of that name.
+	// It is also the named object of that name: a key with prefixes gets it only
+	// if the typeid begins with one of them.
 	Singleton bool
 }
 

@@ -15,6 +15,7 @@ func TestLimitOutstanding(t *testing.T) {
 	w.start(1, o.ID, "take")
 	w.start(1, 0, "info")
 	w.want("error overloaded", 1, o.ID, "len")
+	w.want("error overloaded", 1, 0, "open", "name", "ext")
 	w.want("None", 1, 0, "release", []any{12345, 1}) // letting go always works
 	if w.create(2, "box"); w.reply(2, 1).Err != nil {
 		t.Fatal("another session is limited, too")
@@ -206,6 +207,7 @@ func TestRoles(t *testing.T) {
 	for _, method := range []string{"lookup", "remove", "open"} {
 		w.want("error denied", bound, 0, method, "other", "box")
 	}
+	w.want("error denied", bound, 0, "create", "single") // it has a name
 	if got := w.do(bound, 0, "names"); strings.Contains(got, "other") || !strings.Contains(got, "team/x") {
 		t.Fatal(got)
 	}

@@ -106,7 +106,9 @@ func rootCreate(o *Object, c *Call) {
 		return
 	}
 	if t := o.engine.types[typeid]; t != nil && t.Singleton {
-		o.engine.open(c, typeid, typeid)
+		if mayOpen(c, typeid) {
+			o.engine.open(c, typeid, typeid)
+		}
 		return
 	}
 	t, err := o.engine.creatable(c, typeid)

@@ -17,8 +17,9 @@ const (
 	Grows
 	// Admin marks a method that needs the role admin.
 	Admin
-	// Anyone marks a method that changes the session alone, so that every role
-	// may call it.
+	// Anyone marks a method that every role may call, as it changes the session
+	// alone, or looks at the role itself. Unless it parks, no limit on calls
+	// stops it.
 	Anyone
 )
 
