@@ -332,6 +332,34 @@ func TestNesting(t *testing.T) {
 	})
 }
 
+// The last claim may go while a reply with the object is being written, and the
+// reply may be lost then.
+func TestReplyOfTheLastReferenceIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{})
+		c := w.thread("write")
+		outer, inner := w.create("write", "dict"), w.create("write", "list")
+		c.ok(outer, "__setitem__", str("k"), proxy("ListProxy", inner))
+		late := w.thread("write")
+		if err := late.write(outer, "__getitem__", []pickle.Node{str("k")}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // net.Pipe: the reply waits for its reader
+		w.server("write", "decref", inner)
+		c.ok(outer, "clear")
+		if n := w.stats().Objects; n != 2 {
+			t.Errorf("%d objects while one is on its way, want 2", n)
+		}
+		late.close()
+		if n := w.stats().Objects; n != 1 {
+			t.Errorf("%d objects, want 1", n)
+		}
+		c.close()
+		w.door.Close()
+		time.Sleep(time.Hour) // timers of the harness
+	})
+}
+
 func TestRoles(t *testing.T) {
 	w := newWorld(t, Options{})
 	d := w.create("write", "dict")

@@ -164,16 +164,23 @@ func (t *refTable) spentLocked(e *refEntry) bool {
 }
 
 // takeBack undoes handOut for references that did not reach the client; the
-// engine takes its counts back itself.
+// engine takes those counts back itself. An object that nothing else keeps goes
+// with the counts that are left.
 func (t *refTable) takeBack(refs []wire.Ref) {
+	var gone []*refEntry
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, r := range refs {
 		if e := t.entries[r.ID]; e != nil {
 			e.counts--
 			e.handed = max(e.handed-1, 0)
-			t.spentLocked(e)
+			if t.spentLocked(e) && e.counts > 0 {
+				gone = append(gone, e)
+			}
 		}
+	}
+	t.mu.Unlock()
+	for _, e := range gone {
+		t.release(e.ref.ID, e.counts)
 	}
 }
 

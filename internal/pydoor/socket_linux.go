@@ -7,12 +7,13 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // socket is a connection to a Python client, on TCP or a unix socket. It knows
-// two things that net does not.
+// three things that net does not.
 //
 // It can acknowledge at once. Python's clients send what belongs together in two
 // writes: the head and the body of a large message, the last message of the
@@ -30,6 +31,10 @@ import (
 // processor of the scheduler while it waits; so it is one connection at most,
 // while no other makes requests, and when it has waited for hotWait it does so
 // as others do.
+//
+// And it tells the scheduler nothing of calls of the kernel that do not wait. The
+// reader that a write wakes takes the processor; to the scheduler the write would
+// then be one that takes long, and it would start another thread.
 type socket struct {
 	net.Conn // a *net.TCPConn or a *net.UnixConn
 
@@ -41,22 +46,24 @@ type socket struct {
 	// Owned by who reads.
 	quick bool // acknowledges at once
 	warm  int  // requests that were answered at once, while it is not hot
-	timed bool // the socket has its timeouts
+	timed bool // the socket has its timeout
 	hot   bool // it is in blocking mode, and has the seat
 	buf   []byte
 	n     int
 	err   error
 
+	out []byte // owned by who writes: what is left
+	bad error
+
 	ackFunc, heatFunc, coolFunc func(fd uintptr)
-	readFunc                    func(fd uintptr) bool
+	readFunc, writeFunc         func(fd uintptr) bool
 }
 
 const (
 	// hotAfter is how many requests in a row, of all that the door gets, make a
 	// connection hot.
 	hotAfter = 16
-	// hotWait is how long a hot connection waits in the kernel, for a request or
-	// for room for a reply. The kernel may round it up to a few milliseconds.
+	// hotWait is how long a hot connection waits in the kernel. The kernel may round it up to a few milliseconds.
 	hotWait = 2 * time.Millisecond
 )
 
@@ -91,7 +98,7 @@ func wrap(nc net.Conn, seat *seat) net.Conn {
 		return nc
 	}
 	c.ackFunc = func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
-	c.heatFunc, c.coolFunc, c.readFunc = c.heat, c.chill, c.read
+	c.heatFunc, c.coolFunc, c.readFunc, c.writeFunc = c.heat, c.chill, c.read, c.write
 	return c
 }
 
@@ -99,8 +106,8 @@ func (c *socket) Read(b []byte) (int, error) {
 	if c.quick {
 		_ = c.raw.Control(c.ackFunc) // a failure costs speed and nothing else
 	}
-	if !c.hot {
-		return c.Conn.Read(b)
+	if len(b) == 0 {
+		return 0, nil
 	}
 	c.buf = b
 	err := c.raw.Read(c.readFunc)
@@ -110,7 +117,7 @@ func (c *socket) Read(b []byte) (int, error) {
 		return 0, err
 	case c.err != nil:
 		return 0, c.err
-	case c.n == 0 && len(b) > 0:
+	case c.n == 0:
 		return 0, io.EOF
 	}
 	return c.n, nil
@@ -119,7 +126,13 @@ func (c *socket) Read(b []byte) (int, error) {
 // read reads, in blocking mode or not, and reports whether that ended.
 func (c *socket) read(fd uintptr) bool {
 	for {
-		n, err := unix.Read(int(fd), c.buf)
+		var n int
+		var err error
+		if c.hot {
+			n, err = unix.Read(int(fd), c.buf)
+		} else {
+			n, err = transfer(unix.SYS_RECVFROM, fd, c.buf)
+		}
 		switch err {
 		case unix.EINTR:
 			continue
@@ -134,12 +147,57 @@ func (c *socket) read(fd uintptr) bool {
 	}
 }
 
+// Write writes all of b.
+func (c *socket) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	c.out, c.bad = b, nil
+	err := c.raw.Write(c.writeFunc)
+	n := len(b) - len(c.out)
+	c.out = nil
+	if err == nil {
+		err = c.bad
+	}
+	return n, err
+}
+
+// write writes what is left, and reports whether that ended.
+func (c *socket) write(fd uintptr) bool {
+	for len(c.out) > 0 {
+		n, err := transfer(unix.SYS_SENDTO, fd, c.out)
+		switch err {
+		case nil:
+			c.out = c.out[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			c.bad = err
+			return true
+		}
+	}
+	return true
+}
+
+// transferMost is how much is copied while the scheduler knows nothing of it.
+const transferMost = 64 << 10
+
+// transfer sends or receives without waiting, whatever the mode of the socket.
+func transfer(call uintptr, fd uintptr, b []byte) (int, error) {
+	b = b[:min(len(b), transferMost)]
+	n, _, errno := unix.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
 // heat puts the socket into blocking mode.
 func (c *socket) heat(fd uintptr) {
 	if !c.timed {
 		wait := unix.NsecToTimeval(int64(hotWait))
-		if unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait) != nil ||
-			unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait) != nil {
+		if unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait) != nil {
 			return
 		}
 		c.timed = true
