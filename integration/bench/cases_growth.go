@@ -148,7 +148,7 @@ func (s *suite) bulk() {
 	r := load.Request{Op: load.OpCopy, Callers: 1, Size: bulkSize, Batch: 2 * bulkSize >> 20}
 	s.add(bench.Case{
 		Group: "bulk", Name: name, Metric: "ops", Unit: "MiB/s, both ways",
-		What:   "Stores 64 MiB of bytes in a dict and reads them back. Raw: sends 64 MiB to a server that reads all of it into memory and sends it back.",
+		What:   "Stores 64 MiB of bytes in a dict and reads them back. Raw: sends 64 MiB to a server that reads all of it into fresh memory and sends it back; its client reads into the same memory each time, while a value that is got has memory of its own.",
 		Series: []bench.Series{atLeast(bulkTime, s.loop(oursPlain, r)), atLeast(bulkTime, s.loop(copyTCP, r))},
 	})
 	s.bar(bench.Bar{
