@@ -108,6 +108,9 @@ func (m *mutex) deadlock(c *engine.Call) error {
 
 // partyText says who a session is.
 func partyText(s *engine.Session) string {
+	if s.Info.Host == "" { // all Python clients of a key
+		return fmt.Sprintf("session %d (%s, key %q)", s.ID, s.Info.Program, s.Info.KeyName)
+	}
 	return fmt.Sprintf("session %d (%s on %s, pid %d)", s.ID, s.Info.Program, s.Info.Host, s.Info.PID)
 }
 

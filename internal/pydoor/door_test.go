@@ -158,6 +158,9 @@ func TestLocks(t *testing.T) {
 	a.want("1", barrier, "__getattribute__", str("parties"))
 	a.raises("AttributeError", "'Barrier' object has no attribute '_cond'", barrier, "__getattribute__", str("_cond"))
 
+	barrier = w.create("write", "Barrier", num(2))
+	a.raises("BrokenBarrierError", `session 1 (Python clients, key "write") waited in vain`, barrier, "wait", pickle.Float(0.001))
+
 	event := w.create("write", "Event")
 	a.want("False", event, "wait", pickle.Float(0.001))
 	a.want("None", event, "set")
