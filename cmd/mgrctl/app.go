@@ -181,6 +181,12 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
+// The marks of help.
+const (
+	changesMark  = " [changes]"
+	destroysMark = " [destroys]"
+)
+
 // change is what commands that change something have in common.
 type change struct {
 	app *app
@@ -191,7 +197,10 @@ type change struct {
 // changes marks the command as one that changes something.
 func (a *app) changes(cmd *cobra.Command) *change {
 	c := &change{app: a}
-	cmd.Short += " [changes]"
+	cmd.Short += changesMark
+	if cmd.Long != "" {
+		cmd.Long += "\n\n" + strings.TrimSpace(changesMark)
+	}
 	cmd.Flags().BoolVar(&c.dry, "dry-run", false, "check, say what would be done, and do nothing")
 	return c
 }
@@ -199,7 +208,10 @@ func (a *app) changes(cmd *cobra.Command) *change {
 // destroys marks the command as one that cannot be taken back.
 func (a *app) destroys(cmd *cobra.Command) *change {
 	c := a.changes(cmd)
-	cmd.Short = strings.TrimSuffix(cmd.Short, "[changes]") + "[destroys]"
+	cmd.Short = strings.TrimSuffix(cmd.Short, changesMark) + destroysMark
+	if cmd.Long != "" {
+		cmd.Long = strings.TrimSuffix(cmd.Long, strings.TrimSpace(changesMark)) + strings.TrimSpace(destroysMark)
+	}
 	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
 	return c
 }

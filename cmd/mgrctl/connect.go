@@ -89,11 +89,20 @@ func (a *app) target() (*target, error) {
 	if t.address == "" {
 		t.address = defaults.SocketAddress()
 	}
-	if _, err := connection.ParseAddress(t.address); err != nil {
+	if err := checkAddress(t.address); err != nil {
 		return nil, usage(nil, "%v", err)
 	}
 	t.credential, t.keyFrom, err = a.credential(c)
 	return t, err
+}
+
+// checkAddress checks the address of a server in another process.
+func checkAddress(s string) error {
+	a, err := connection.ParseAddress(s)
+	if err == nil && a.Transport == connection.Memory {
+		return fmt.Errorf("bad address %q: it lies in the memory of one process; write tcp://host:port, tcp+plain://host:port or unix:///path", s)
+	}
+	return err
 }
 
 // credential reads the key: that of the flags, of the environment, of the

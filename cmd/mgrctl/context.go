@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/syncmanager/syncmanager/connection"
 )
 
 func (a *app) contextCommand() *cobra.Command {
@@ -40,7 +38,7 @@ func (a *app) contextAddCommand() *cobra.Command {
 		if c.Address == "" {
 			return usage(cmd, "context %q needs an --address", c.Name)
 		}
-		if _, err := connection.ParseAddress(c.Address); err != nil {
+		if err := checkAddress(c.Address); err != nil {
 			return usage(cmd, "context %q: %v", c.Name, err)
 		}
 		var err error

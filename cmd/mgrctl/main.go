@@ -130,7 +130,22 @@ func (a *app) command() *cobra.Command {
 	add(groupObjects, a.lsCommand(), a.showCommand(), a.createCommand(), a.rmCommand(), a.callCommand(), a.objectCommand(), a.typesCommand())
 	add(groupTypes, a.dictCommand(), a.listCommand(), a.setCommand(), a.queueCommand(), a.lockCommand())
 	add(groupLocal, a.contextCommand(), a.keygenCommand())
+	cmd.InitDefaultHelpCmd()
+	for _, c := range cmd.Commands() {
+		if c.Name() == "help" {
+			c.Args = helpTopic
+		}
+	}
 	return cmd
+}
+
+// helpTopic checks that what help is asked about exists.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	topic, rest, err := cmd.Root().Find(args)
+	if err == nil && topic.HasAvailableSubCommands() {
+		err = unknownVerb(topic, rest)
+	}
+	return err
 }
 
 // digit finds a negative number among the errors of flags.

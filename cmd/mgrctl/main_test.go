@@ -149,6 +149,9 @@ func TestHelpMarks(t *testing.T) {
 		if got := mark; got != strings.TrimPrefix(want, " [") {
 			t.Errorf("%s: %q, want the mark %q", cmd.CommandPath(), cmd.Short, want)
 		}
+		if cmd.Long != "" && !cmd.HasAvailableSubCommands() && !strings.HasSuffix(cmd.Long, strings.TrimSpace(want)) {
+			t.Errorf("the help of %s ends with %.40q, want the mark %q", cmd.CommandPath(), cmd.Long[max(0, len(cmd.Long)-40):], want)
+		}
 	}
 }
 

@@ -174,8 +174,12 @@ left as it is.`,
 			if ch.skip("create %s %q", typeid, name) {
 				return nil
 			}
-			if _, err := m.Open(ctx, name, typeid, anys(values)...); err != nil {
-				return misfit(err, typeid+"("+info.Params+")")
+			init := anys(values)
+			if (typeid == "Value" || typeid == "Array") && len(init) == 2 {
+				init = append(init, true) // what the typecode cannot hold is an error, as in package proxy
+			}
+			if _, err := m.Open(ctx, name, typeid, init...); err != nil {
+				return misfit(fmt.Errorf("%s %q: %w", typeid, name, err), typeid+"("+info.Params+")")
 			}
 			a.say("created %s %q", typeid, name)
 			return nil
@@ -184,9 +188,33 @@ left as it is.`,
 	return cmd
 }
 
+// refused adds the object to an error of one of its methods, and the method's
+// signature if what the method took does not fit.
+func (a *app) refused(ctx context.Context, ref *proxy.Ref, name, method string, err error) error {
+	err = fmt.Errorf("%s %q: %w", ref.TypeID(), name, err)
+	if !doesNotFit(err) {
+		return err
+	}
+	ctx, cancel := a.within(ctx)
+	defer cancel()
+	methods, failed := ref.Methods(ctx)
+	if failed != nil {
+		return err
+	}
+	m, failed := findMethod(ref, methods, method)
+	if failed != nil {
+		return err
+	}
+	return misfit(err, m.String())
+}
+
+func doesNotFit(err error) bool {
+	return errors.Is(err, proxy.ErrType) || errors.Is(err, proxy.ErrValue) || errors.Is(err, proxy.ErrOverflow)
+}
+
 // misfit adds the signature to an error of arguments that do not fit.
 func misfit(err error, signature string) error {
-	if errors.Is(err, proxy.ErrType) || errors.Is(err, proxy.ErrValue) || errors.Is(err, proxy.ErrOverflow) {
+	if doesNotFit(err) {
 		f := &failure{err: err, hint: "it takes " + signature}
 		if errors.Is(err, proxy.ErrType) {
 			f.exit = exitUsage

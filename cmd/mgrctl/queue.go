@@ -76,16 +76,21 @@ An item of a PriorityQueue is its own priority, unless --priority gives one.`,
 				return nil
 			}
 			if !cmd.Flags().Changed("priority") && len(values) > 1 && ref.TypeID() != "SimpleQueue" {
-				_, err := a.call(ctx, ref, "put_many", []value{{arg: anys(values)}})
-				return err
+				if _, err := a.call(ctx, ref, "put_many", []value{{arg: anys(values)}}); err != nil {
+					return a.refused(ctx, ref, args[0], "put_many", err)
+				}
+				return nil
 			}
-			for _, v := range values {
+			for i, v := range values {
 				method, put := "put", []value{v}
 				if cmd.Flags().Changed("priority") {
 					method, put = "put_priority", []value{order, v}
 				}
 				if _, err := a.call(ctx, ref, method, put); err != nil {
-					return err
+					if len(values) > 1 {
+						err = fmt.Errorf("%w; %d of %d items were put", err, i, len(values))
+					}
+					return a.refused(ctx, ref, args[0], method, err)
 				}
 			}
 			return nil

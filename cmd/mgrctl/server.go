@@ -206,26 +206,42 @@ func (a *app) shutdownCommand() *cobra.Command {
 }
 
 func (a *app) keygenCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "keygen [FILE]",
 		Short: "Make an authkey, in a new file or on standard output",
 		Long: `Keygen makes an authkey of 256 random bits. A FILE is made so that its owner
 alone can read it; one that exists is never replaced. Without FILE the key goes
 to standard output.`,
 		Args: nargs(0, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			key := auth.Generate()
-			if len(args) == 0 {
-				return a.line(string(key.Bytes()))
-			}
-			a.object = args[0]
-			if err := key.WriteFile(args[0]); err != nil {
-				if errors.Is(err, os.ErrExist) {
-					return &failure{err: err, exit: exitConflict, code: "exists", hint: "give another FILE, or remove this one first"}
-				}
-				return err
-			}
-			return a.record(args[0], fieldOf{"file", text(args[0])}, fieldOf{"fingerprint", text(key.Fingerprint())})
-		},
 	}
+	ch := a.changes(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			if ch.skip("print a new authkey") {
+				return nil
+			}
+			return a.line(string(auth.Generate().Bytes()))
+		}
+		file := args[0]
+		a.object = file
+		if _, err := os.Lstat(file); err == nil {
+			return fileExists(fmt.Errorf("key file %s exists", file))
+		}
+		if ch.skip("make an authkey in %s", file) {
+			return nil
+		}
+		key := auth.Generate()
+		if err := key.WriteFile(file); err != nil {
+			if errors.Is(err, os.ErrExist) {
+				return fileExists(err)
+			}
+			return err
+		}
+		return a.record(file, fieldOf{"file", text(file)}, fieldOf{"fingerprint", text(key.Fingerprint())})
+	}
+	return cmd
+}
+
+func fileExists(err error) error {
+	return &failure{err: err, exit: exitConflict, code: "exists", hint: "give another FILE, or remove this one first"}
 }

@@ -40,7 +40,7 @@ func (a *app) setEach(use, short, what, method string) *cobra.Command {
 			for _, v := range values {
 				did, err := proxy.Call[bool](ctx, ref, method, v)
 				if err != nil {
-					return err
+					return a.refused(ctx, ref, args[0], method, err)
 				}
 				if did {
 					n++
@@ -81,7 +81,7 @@ func (a *app) setHasCommand() *cobra.Command {
 			}
 			there, err := proxy.Call[bool](ctx, ref, "contains", values[0])
 			if err != nil {
-				return err
+				return a.refused(ctx, ref, args[0], "contains", err)
 			}
 			if err := a.line(strconv.FormatBool(there)); err != nil || there {
 				return err
