@@ -44,14 +44,16 @@ func TestFlushBesideComputing(t *testing.T) {
 		o.FlushAfterYield()
 		return time.Since(began)
 	}
-	if d := flush(); d < maxYield {
-		t.Fatalf("the first flush took %v, less than the others compute", d)
+	hurry := func() int {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.hurry
 	}
-	o.mu.Lock()
-	hurry := o.hurry
-	o.mu.Unlock()
-	if hurry != hurryFor {
-		t.Fatalf("%d flushes do not yield after one that took long, want %d", hurry, hurryFor)
+	// Now and then the scheduler lets the one who yields go on at once.
+	for i := 0; hurry() != hurryFor; i++ {
+		if d := flush(); i == 100 {
+			t.Fatalf("%d flushes in a row yielded, the last for %v", i, d)
+		}
 	}
 	fast := 0
 	for range 50 {
