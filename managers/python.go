@@ -135,7 +135,7 @@ func (s *Server) openPythonSession(e auth.Entry) (pydoor.Session, error) {
 	}
 	e = now
 	return s.newDirect(engine.SessionInfo{
-		Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Prefixes: e.Prefixes,
+		Program: "Python clients", KeyName: e.Name, Role: engine.Role(e.Role), Prefixes: e.Prefixes, Shared: true,
 	})
 }
 

@@ -449,11 +449,11 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 			return wire.Errorf(wire.CodeDenied, "%s.%s needs the role admin; key %q has %s", o.Type.Name, m.Name, s.Info.KeyName, s.Info.Role)
 		}
 	}
-	if cfg := &e.config; m.Flags&(Anyone|Parks) != Anyone && !s.Info.Trusted {
+	if cfg := &e.config; m.Flags&(Anyone|Parks) != Anyone && s.limited() {
 		switch {
 		case cfg.MaxOutstanding > 0 && s.parked.n+s.running.n >= cfg.MaxOutstanding:
 			return wire.Errorf(wire.CodeOverloaded, "%d calls of this session are under way; the limit is %d", s.parked.n+s.running.n, cfg.MaxOutstanding)
-		case cfg.MaxKept > 0 && s.keptBytes > int64(cfg.MaxKept) && m.Flags&Reads == 0:
+		case cfg.MaxKept > 0 && s.keptBytes > int64(cfg.MaxKept) && m.Flags&Reads == 0 && !s.Info.Trusted:
 			return wire.Errorf(wire.CodeOverloaded, "replies of %d bytes are not acknowledged; the limit is %d", s.keptBytes, cfg.MaxKept)
 		}
 	}

@@ -93,7 +93,8 @@ type SessionInfo struct {
 	Role     Role
 	Prefixes []string // names that it may open; empty: all
 	Secret   [32]byte // proves the session when it is resumed
-	Trusted  bool     // a door or the server's own: no limits on objects and references
+	Trusted  bool     // a door or the server's own: it goes on while the server ends
+	Shared   bool     // a door: the limits of a session hold for its clients together
 }
 
 // Config holds the limits and secrets of an engine. A zero limit is none.

@@ -151,6 +151,24 @@ func TestLimitDepth(t *testing.T) {
 	w.close()
 }
 
+// TestShared: a door's session has those that its clients can meet.
+func TestShared(t *testing.T) {
+	w := newWorld(t, 0, func(c *Config) {
+		c.MaxOutstanding, c.MaxParked, c.MaxKept, c.MaxObjects, c.MaxRefs, c.MaxSessions = 3, 2, 1, 2, 2, 1
+	})
+	w.must(&Command{Op: OpOpen, Open: &SessionInfo{Role: RoleAdmin, Trusted: true, Shared: true}})
+	w.e.sessions[1].Peer = peer
+	o := w.create(1, "box")
+	w.create(1, "crate")
+	w.want("error overloaded", 1, 0, "create", "box")
+	w.want("waiting", 1, o.ID, "take")
+	w.want("waiting", 1, o.ID, "take")
+	w.want("error overloaded", 1, o.ID, "take")
+	w.start(1, 0, "info")
+	w.want("error overloaded", 1, o.ID, "len")
+	w.close()
+}
+
 // TestTrusted: the server's own sessions have no limits of a session's.
 func TestTrusted(t *testing.T) {
 	w := newWorld(t, 0, func(c *Config) {

@@ -15,7 +15,7 @@ func (c *Call) Park(w *Waiters) bool {
 		return false
 	}
 	cfg := &e.config
-	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && !s.Info.Trusted {
+	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && s.limited() {
 		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.n, cfg.MaxParked))
 		return false
 	}

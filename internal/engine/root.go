@@ -129,7 +129,7 @@ func (e *Engine) creatable(c *Call, typeid string) (*Type, *wire.Error) {
 		return nil, wire.Errorf(wire.CodeDenied, "typeid %q cannot be created by clients", typeid)
 	case s.Info.Role < RoleWrite:
 		return nil, wire.Errorf(wire.CodeDenied, "creating a %s changes state; key %q may only read", typeid, s.Info.KeyName)
-	case e.config.MaxObjects > 0 && s.objects >= e.config.MaxObjects && !s.Info.Trusted:
+	case e.config.MaxObjects > 0 && s.objects >= e.config.MaxObjects && s.limited():
 		return nil, wire.Errorf(wire.CodeOverloaded, "this session has created %d objects that still live; the limit is %d", s.objects, e.config.MaxObjects)
 	case e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes:
 		return nil, wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may be created", e.bytes, e.config.MaxBytes)
@@ -143,7 +143,7 @@ func (e *Engine) creatable(c *Call, typeid string) (*Type, *wire.Error) {
 // room checks that the session may hold one more object, unless it holds that
 // one already.
 func (e *Engine) room(s *Session, id uint64) *wire.Error {
-	if _, ok := s.refs[id]; ok || e.config.MaxRefs <= 0 || len(s.refs) < e.config.MaxRefs || s.Info.Trusted {
+	if _, ok := s.refs[id]; ok || e.config.MaxRefs <= 0 || len(s.refs) < e.config.MaxRefs || !s.limited() {
 		return nil
 	}
 	return wire.Errorf(wire.CodeOverloaded, "this session holds %d objects; the limit is %d", len(s.refs), e.config.MaxRefs)

@@ -42,6 +42,10 @@ type sessionRef struct {
 	count  int64
 }
 
+// limited reports whether the limits on calls, objects and references hold for
+// the session. Those on kept replies and on sessions hold for no trusted one.
+func (s *Session) limited() bool { return !s.Info.Trusted || s.Info.Shared }
+
 // Connected reports whether the session has a connection.
 func (s *Session) Connected() bool { return s.connected }
 
