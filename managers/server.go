@@ -130,7 +130,7 @@ func (s *Server) Listen(ctx context.Context, addrs ...string) error {
 }
 
 // Addrs returns the addresses that the server listens on, with the ports that
-// it was given.
+// it was given, in alphabetical order.
 func (s *Server) Addrs() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,6 +138,7 @@ func (s *Server) Addrs() []string {
 	for l := range s.listeners {
 		addrs = append(addrs, l.Addr())
 	}
+	slices.Sort(addrs)
 	return addrs
 }
 

@@ -241,6 +241,10 @@ func (c *Config) rehearse(ctx context.Context) error {
 		if _, err := auth.LoadFile(c.AuthKeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return c.source.errorf("authkey_file", "%w", err)
 		}
+	} else if _, ok := os.LookupEnv(defaults.AuthKeyEnv); ok && len(c.Keys) == 0 {
+		if _, err := auth.FromEnv(defaults.AuthKeyEnv); err != nil {
+			return err
+		}
 	}
 	keys, err := auth.SingleKey(auth.Generate())
 	if err != nil {

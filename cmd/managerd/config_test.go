@@ -319,6 +319,9 @@ func TestExitCodes(t *testing.T) {
 	if _, err := start(t, "--listen", "pipe://exits"); exitCode(err) != exitUsage {
 		t.Errorf("an empty authkey: %v, exit code %d, want %d", err, exitCode(err), exitUsage)
 	}
+	if out, err := start(t, "--check-config"); exitCode(err) != exitUsage {
+		t.Errorf("an empty authkey, checked: %q, %v, exit code %d, want %d", out, err, exitCode(err), exitUsage)
+	}
 	t.Setenv(defaults.Prefix+"LEASE", "soon")
 	if _, err := start(t); exitCode(err) != exitUsage {
 		t.Errorf("a wrong variable: %v, exit code %d, want %d", err, exitCode(err), exitUsage)

@@ -105,7 +105,6 @@ func isTerminal(w io.Writer) bool {
 // announce says where the server listens and how to connect: in words on a
 // terminal, in the log elsewhere.
 func announce(w io.Writer, log *slog.Logger, addrs []string, keyPath string, made bool) {
-	slices.Sort(addrs)
 	if !isTerminal(w) {
 		log.Info("listening", "addresses", addrs, "authkey_file", keyPath, "authkey_made", made)
 		return
