@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,31 @@ func TestQueue(t *testing.T) {
 	}
 	_, err = q.Get(ctx)
 	wantErr(t, "Get", err, proxy.ErrShutDown)
+}
+
+// wantHalfWay checks the error of a call that was cancelled when it had done a
+// part: it says which.
+func wantHalfWay(t *testing.T, err error, verdict string) {
+	t.Helper()
+	var e *proxy.CallError
+	if !errors.As(err, &e) || e.Verdict != verdict || !e.Unknown || proxy.SafeToRetry(err) {
+		t.Errorf("%#v, want the verdict %q, and that it is not safe to try again", e, verdict)
+	}
+	if !strings.HasSuffix(err.Error(), "; cancelled half-way: "+verdict) {
+		t.Errorf("the error is %q", err)
+	}
+}
+
+func TestPutManyCancelled(t *testing.T) {
+	ctx, m := manager(t)
+	q, err := proxy.NewQueue[int](ctx, m, 2)
+	must(t, err)
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	err = q.PutMany(short, 1, 2, 3)
+	wantErr(t, "PutMany", err, context.DeadlineExceeded)
+	wantHalfWay(t, err, "call was cancelled; 2 of 3 items were put")
+	want[int](t, "QSize")(q.QSize(ctx))(2)
 }
 
 func TestQueueHandsOver(t *testing.T) {

@@ -14,20 +14,28 @@ var ErrClosed = errors.New("manager is closed")
 // context's error and its cause with errors.Is.
 type CallError struct {
 	Method string // "Queue.get"
-	// Unknown tells that the call was sent and no verdict came: it may have
-	// taken effect. What it took is given back by the server.
+	// Unknown tells that the call was sent and may have taken effect: no verdict
+	// came, or the server cancelled it half-way. What it took is given back by
+	// the server.
 	Unknown bool
+	// Verdict is what the server says of a call that it cancelled half-way, such
+	// as how many of several items were put. Empty: it has not said anything.
+	Verdict string
 	Err     error // context.Canceled or context.DeadlineExceeded
 	Cause   error // context.Cause, when it differs from Err; else nil
 }
 
-// Error names the method and says when the outcome is not known.
+// Error names the method, and says when the outcome is not known or when the
+// call was cancelled half-way.
 func (e *CallError) Error() string {
 	s := e.Method + ": " + e.Err.Error()
 	if e.Cause != nil {
 		s += " (" + e.Cause.Error() + ")"
 	}
-	if e.Unknown {
+	switch {
+	case e.Verdict != "":
+		s += "; cancelled half-way: " + e.Verdict
+	case e.Unknown:
 		s += "; outcome unknown"
 	}
 	return s
@@ -55,7 +63,7 @@ func SafeToRetry(err error) bool {
 	return false
 }
 
-func ctxError(ctx context.Context, method string, unknown bool) error {
+func ctxError(ctx context.Context, method string, unknown bool) *CallError {
 	e := &CallError{Method: method, Unknown: unknown, Err: ctx.Err()}
 	if cause := context.Cause(ctx); cause != e.Err {
 		e.Cause = cause

@@ -63,10 +63,16 @@ func (s *Session) leave(ctx context.Context, c *Call) error {
 		s.mu.Unlock()
 		<-c.ready
 	}
-	switch c.answered {
-	case errCancelled:
+	half, _ := c.answered.(*halfWay)
+	switch {
+	case c.answered == errCancelled:
 		return ctxError(ctx, c.label(), false)
-	case errNoVerdict:
+	case half != nil:
+		s.flushSoon()
+		err := ctxError(ctx, c.label(), true)
+		err.Verdict = half.verdict
+		return err
+	case c.answered == errNoVerdict:
 		s.flushSoon()
 		return ctxError(ctx, c.label(), true)
 	}

@@ -109,7 +109,7 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 		c.answered = e
 		if c.asked && e.Code == wire.CodeCancelled {
 			if c.answered = errCancelled; !e.Safe {
-				c.answered = errNoVerdict // a user's method that was half-way
+				c.answered = &halfWay{e.Message}
 			}
 		}
 		s.doneLocked(r.Serial)
@@ -131,6 +131,12 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 	s.calls.Remove(r.Serial)
 	return nil
 }
+
+// halfWay stands for the server's word that a call was cancelled when it had
+// done a part, such as a method of a user's type.
+type halfWay struct{ verdict string }
+
+func (h *halfWay) Error() string { return h.verdict }
 
 // errCancelled stands for the server's word that a call was cancelled in time.
 var errCancelled = errors.New("cancelled in time")
