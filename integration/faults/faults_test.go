@@ -128,7 +128,7 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 // what comes. yamux, which carries them, cannot run in a synctest bubble.
 func TestRawConnections(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
-		places := make(chan struct{}, 12)
+		places := make(chan struct{}, 6)
 		var all sync.WaitGroup
 		var closed, broken atomic.Int64
 		for i := range (*stack + 4) / 5 {
@@ -162,7 +162,7 @@ func rawConnections(t *testing.T, addr string, seed uint64) (closed, broken int)
 	defer cancel()
 	echo := new(Echo)
 	trial := &Trial{
-		Seed: seed, Lease: 8 * time.Second, Dial: time.Second / 2, AuthKey: testKey(t),
+		Seed: seed, Lease: 8 * time.Second, Dial: 2 * time.Second, AuthKey: testKey(t),
 		Server:    serve(t, addr, func(s *managers.Server) { s.HandleConn("echo", echo.Serve) }),
 		Relay:     RelayConfig{Latency: time.Millisecond, Silent: 5, Mean: 200_000},
 		Survivors: 4, Dying: 1, Ops: 30, Pause: 10 * time.Millisecond, Echo: "echo",
