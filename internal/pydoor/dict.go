@@ -36,7 +36,7 @@ var dictFamily = makeFamily(family{
 		if len(args) > 1 {
 			return nil, typeError("dict expected at most 1 argument, got %d", len(args))
 		}
-		return dictArgs(args, kwds)
+		return dictArgs(k, args, kwds)
 	},
 })
 
@@ -49,7 +49,8 @@ func init() {
 }
 
 // dictArgs makes one argument of the positional one and the keywords.
-func dictArgs(args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
+func dictArgs(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
+	k.iterates = true
 	hasKwds := kwds != nil && kwds.Len() > 0
 	if len(args) == 0 {
 		if hasKwds {
@@ -57,7 +58,7 @@ func dictArgs(args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
 		}
 		return nil, nil
 	}
-	first, err := iterable(args[0])
+	first, err := k.iterable(args[0])
 	if err != nil || !hasKwds {
 		return []pickle.Node{first}, err
 	}
@@ -93,7 +94,7 @@ func dictUpdate(k *invocation, args []pickle.Node) reply {
 			args = nil
 		}
 	}
-	all, err := dictArgs(args, kwds)
+	all, err := dictArgs(k, args, kwds)
 	if err != nil {
 		return raised(err)
 	}
@@ -104,7 +105,7 @@ func dictUpdate(k *invocation, args []pickle.Node) reply {
 }
 
 func dictUpdate1(k *invocation, args []pickle.Node) reply {
-	other, err := iterable(args[0])
+	other, err := k.iterable(args[0])
 	if err != nil {
 		return raised(err)
 	}
@@ -124,7 +125,7 @@ func isMapping(n pickle.Node, left, right string) error {
 }
 
 func dictOr(k *invocation, args []pickle.Node) reply {
-	other, err := iterable(args[0])
+	other, err := k.iterable(args[0])
 	if err == nil {
 		err = isMapping(other, "dict", typeName(args[0]))
 	}
@@ -136,7 +137,7 @@ func dictOr(k *invocation, args []pickle.Node) reply {
 
 // dictRor is other | d: the entries of other come first, those of d win.
 func dictRor(k *invocation, args []pickle.Node) reply {
-	other, err := iterable(args[0])
+	other, err := k.iterable(args[0])
 	if err == nil {
 		err = isMapping(other, typeName(args[0]), "dict")
 	}
@@ -193,7 +194,7 @@ func dictReversed(k *invocation, _ []pickle.Node) reply {
 }
 
 func dictFromKeys(k *invocation, args []pickle.Node) reply {
-	keys, err := iterable(args[0])
+	keys, err := k.iterable(args[0])
 	if err != nil {
 		return raised(err)
 	}

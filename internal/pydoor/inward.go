@@ -23,10 +23,15 @@ type inward struct {
 	depth   int // how deep containers may nest
 	limit   int // bytes of b
 	b       []byte
+
+	// Where arguments are iterables, each entry is a value of its own, with the
+	// limit for itself.
+	entries bool
+	most    int // bytes of b with all entries
 }
 
 // errGrows says that a value passes the limit when it is written as a tree.
-var errGrows = errors.New("it shares so much that it is many times larger when it is written out")
+var errGrows = valueError("the arguments share so much that they are many times larger when they are written out")
 
 // errDeep says that a value nests deeper than wire values do, or contains
 // itself.
@@ -39,9 +44,53 @@ func (w *inward) value(n pickle.Node) error {
 	err := w.tree(n, 1)
 	if errors.Is(err, errGrows) || errors.Is(err, errDeep) {
 		w.b = w.b[:at]
+		if w.entries {
+			if items, ok := entriesOf(n); ok {
+				return w.spread(n, items)
+			}
+		}
 		err = w.opaque(n, w.limit)
 	}
 	return err
+}
+
+// entriesOf returns what Python iterates over, with a dict the keys and values.
+func entriesOf(n pickle.Node) ([]pickle.Node, bool) {
+	switch n := n.(type) {
+	case *pickle.List:
+		return n.Items, true
+	case *pickle.Tuple:
+		return n.Items, true
+	case *pickle.Set:
+		return n.Items, true
+	case *pickle.FrozenSet:
+		return n.Items, true
+	case *pickle.Dict:
+		return n.Items, true
+	}
+	return nil, false
+}
+
+// spread appends an iterable whose entries are values of their own.
+func (w *inward) spread(n pickle.Node, items []pickle.Node) error {
+	limit := w.limit
+	defer func() { w.entries, w.limit = true, limit }()
+	w.entries = false
+	if _, ok := n.(*pickle.Dict); ok {
+		w.b = wire.AppendMapHeader(w.b, len(items)/2)
+	} else {
+		w.b = wire.AppendArrayHeader(w.b, len(items))
+	}
+	for _, n := range items {
+		if len(w.b) > w.most {
+			return errGrows
+		}
+		w.limit = min(len(w.b)+limit, w.most)
+		if err := w.value(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *inward) tree(n pickle.Node, depth int) error {
@@ -241,6 +290,12 @@ func canonical(n pickle.Node) {
 
 // treeLimit is how large the arguments of a message may become as a tree.
 func treeLimit(size, most int) int { return min(64<<10+16*size, most) }
+
+// iterable prepares an argument that Python iterates over.
+func (k *invocation) iterable(n pickle.Node) (pickle.Node, error) {
+	k.iterates = true
+	return iterable(n)
+}
 
 // iterable unfolds what Python iterates over and the wire does not know: a
 // range, and instances of classes derived from list and dict (deque,

@@ -37,16 +37,16 @@ var listFamily = makeFamily(family{
 		if len(args) > 1 {
 			return nil, typeError("list expected at most 1 argument, got %d", len(args))
 		}
-		return unfold(args)
+		return unfold(k, args)
 	},
 })
 
 // unfold makes iterables of what the engine cannot iterate over.
-func unfold(args []pickle.Node) ([]pickle.Node, error) {
+func unfold(k *invocation, args []pickle.Node) ([]pickle.Node, error) {
 	out := make([]pickle.Node, len(args))
 	for i, a := range args {
 		var err error
-		if out[i], err = iterable(a); err != nil {
+		if out[i], err = k.iterable(a); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +68,7 @@ func listSetItem(k *invocation, args []pickle.Node) reply {
 	if !ok {
 		return k.result(k.call("setitem", args...))
 	}
-	v, err := iterable(args[1])
+	v, err := k.iterable(args[1])
 	if err != nil {
 		return raised(err)
 	}
@@ -76,7 +76,7 @@ func listSetItem(k *invocation, args []pickle.Node) reply {
 }
 
 func listExtend(k *invocation, args []pickle.Node) reply {
-	v, err := iterable(args[0])
+	v, err := k.iterable(args[0])
 	if err != nil {
 		return raised(err)
 	}

@@ -20,6 +20,8 @@ type invocation struct {
 	kwds   *pickle.Dict
 	size   int // of the message
 
+	iterates bool // arguments are iterables
+
 	main Call
 	gone error // the client is gone
 }
@@ -135,7 +137,9 @@ func (k *invocation) encode(args []pickle.Node) ([]byte, error) {
 
 // writer returns a writer of arguments, in the connection's memory.
 func (k *invocation) writer() *inward {
-	return k.conn.writer(k.size)
+	w := k.conn.writer(k.size)
+	w.entries, w.most = k.iterates, k.conn.door.config.MaxMessage
+	return w
 }
 
 func (c *conn) writer(size int) *inward {

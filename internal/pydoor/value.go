@@ -20,13 +20,14 @@ var namespaceFamily = makeFamily(family{
 		"delattr(name)", nothing("delattr"),
 		"list()", "list",
 	),
-	create: func(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
+	create: func(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
 		if len(args) > 0 {
 			return nil, typeError("Namespace() takes 0 positional arguments but %d were given", len(args))
 		}
 		if kwds == nil || kwds.Len() == 0 {
 			return nil, nil
 		}
+		k.iterates = true
 		return []pickle.Node{kwds}, nil
 	},
 	getvalue: func(k *invocation) reply {
@@ -142,12 +143,12 @@ var arrayFamily = makeFamily(family{
 		"__setitem__(index, value)", arraySetItem,
 		"tolist()", "tolist",
 	),
-	create: func(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
+	create: func(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
 		a, err := bind("Array", params("typecode, sequence, lock=True"), args, kwds)
 		if err != nil {
 			return nil, err
 		}
-		return unfold(a[:2])
+		return unfold(k, a[:2])
 	},
 })
 
@@ -232,21 +233,21 @@ var setFamily = makeFamily(family{
 		"issubset(other)", setMethod("issubset"),
 		"issuperset(other)", setMethod("issuperset"),
 	),
-	create: func(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
+	create: func(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
 		if err := noKwds("set", kwds); err != nil {
 			return nil, err
 		}
 		if len(args) > 1 {
 			return nil, typeError("set expected at most 1 argument, got %d", len(args))
 		}
-		return unfold(args)
+		return unfold(k, args)
 	},
 })
 
 // setMethod passes a call with iterables on.
 func setMethod(name string) func(k *invocation, args []pickle.Node) reply {
 	return func(k *invocation, args []pickle.Node) reply {
-		all, err := unfold(args)
+		all, err := unfold(k, args)
 		if err != nil {
 			return raised(err)
 		}

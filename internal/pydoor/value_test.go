@@ -3,6 +3,7 @@ package pydoor
 import (
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,42 @@ func TestIterables(t *testing.T) {
 			t.Errorf("%s, want %s", got, test.want)
 		}
 	}
+}
+
+// What an iterable brings is bounded by the size of a message, each entry of it
+// like a value.
+func TestLargeIterables(t *testing.T) {
+	w := newWorld(t, Options{})
+	c := w.thread("write")
+	defer c.close()
+	rng := pickle.NewCall("builtins", "range", num(0), num(100000), num(1))
+	text, row := str(strings.Repeat("x", 1000)), pickle.NewList()
+	for range 200 {
+		row.Items = append(row.Items, text)
+	}
+	bomb := pickle.Node(text)
+	for range 9 {
+		bomb = pickle.NewTuple(bomb, bomb, bomb, bomb, bomb, bomb, bomb, bomb)
+	}
+	pairs := pickle.NewDict()
+	for i := range 200 {
+		pairs.Items = append(pairs.Items, num(int64(i)), text)
+	}
+	l := w.create("write", "list", rng)
+	c.want("99999", l, "__getitem__", num(-1))
+	c.want("99999", w.create("write", "Array", str("i"), rng), "__getitem__", num(-1))
+	c.ok(l, "extend", row)
+	c.ok(l, "__setitem__", slice(num(0), num(0), none), row)
+	c.want("100400", l, "__len__")
+	c.ok(l, "extend", bomb)
+	c.want("100408", l, "__len__")
+	if got := c.ok(l, "__getitem__", num(-1)); !pickle.Equal(got, bomb.(*pickle.Tuple).Items[0]) {
+		t.Error("an entry that shares much came back as another")
+	}
+	d := w.create("write", "dict", pairs)
+	c.ok(d, "update", pairs)
+	c.want("200", d, "__len__")
+	c.raises("ValueError", "many times larger", l, "extend", pickle.NewCall("builtins", "range", num(0), num(1<<20), num(1)))
 }
 
 func TestBind(t *testing.T) {
