@@ -119,8 +119,8 @@ func (c *Conn) readyWithin(ctx context.Context) (bool, error) {
 // and returns all that have, in the order given. The end of a stream counts,
 // and so does any other error: the next receive returns it. A connection on
 // which another goroutine is receiving is ready when that is done and more has
-// come. With no connections, or when the context ends first, it returns none
-// and the context's error.
+// come. When the context ends first, it returns none and the context's error;
+// with no connections that is all that it waits for.
 //
 // Wait uses a goroutine for each connection while it waits, and none after.
 func Wait(ctx context.Context, conns ...*Conn) ([]*Conn, error) {
