@@ -215,7 +215,7 @@ func (s *Server) servePython(raw pythonStream, place *stranger) {
 	err := s.pythonDoor().ServeConn(s.context, raw.Stream.Conn, func() { s.strangers.leave(place) })
 	s.strangers.leave(place) // if it never authenticated
 	if err != nil {
-		s.log.Debug("connection ended", "remote", remote.String(), "protocol", "python", "err", err)
+		s.log.Debug("connection ended", "remote", remoteText(remote), "protocol", "python", "err", err)
 	}
 }
 

@@ -242,8 +242,8 @@ func (s *Server) greet(raw newcomer, place *stranger) {
 		s.servePython(p, place)
 		return
 	}
-	remote := raw.RemoteAddr()
-	host := auth.LimiterHost(remote)
+	remote := remoteText(raw.RemoteAddr())
+	host := auth.LimiterHost(raw.RemoteAddr())
 	s.mu.Lock()
 	rekeyed := s.rekeyed
 	s.mu.Unlock()
@@ -251,10 +251,20 @@ func (s *Server) greet(raw newcomer, place *stranger) {
 	s.strangers.leave(place)
 	if err != nil {
 		raw.Close()
-		s.log.Debug("handshake failed", "remote", remote.String(), "err", err)
+		s.log.Debug("handshake failed", "remote", remote, "err", err)
 		return
 	}
-	s.serveConn(nc, who, origin{remote: remote.String(), host: host, rekeyed: rekeyed})
+	s.serveConn(nc, who, origin{remote: remote, host: host, rekeyed: rekeyed})
+}
+
+// remoteText says where a connection comes from. The client's end of a unix
+// socket has no address.
+func remoteText(a net.Addr) string {
+	s := a.String()
+	if a.Network() == "unix" && (s == "" || s == "@") {
+		return "unix"
+	}
+	return s
 }
 
 // authenticate runs the handshakes of the transport and of package auth.
@@ -269,7 +279,7 @@ func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Session
 		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout, ShutOut: s.limiter.ShutOut(host, time.Now()),
 		// Whoever fails waits for his "no", longer each time.
 		Refusing: func(ctx context.Context, e *auth.RefusedError) {
-			delay := s.failed(host, "remote", raw.RemoteAddr().String(), "key", e.KeyName, "known", e.Known)
+			delay := s.failed(host, "remote", remoteText(raw.RemoteAddr()), "key", e.KeyName, "known", e.Known)
 			select {
 			case <-time.After(delay):
 			case <-ctx.Done():

@@ -180,7 +180,7 @@ func (a *app) runHolding(hold *proxy.Hold, path string, argv []string) error {
 	}()
 	err := cmd.Wait()
 	if lost := hold.Err(); lost != nil {
-		return &failure{err: errors.New("the lock was lost, and the command was stopped"), cause: lost}
+		return &failure{err: fmt.Errorf("lock %q was lost, and the command was stopped", a.object), cause: lost}
 	}
 	return err
 }
