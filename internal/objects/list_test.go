@@ -35,16 +35,20 @@ func TestListLikePython(t *testing.T) {
 // TestListLikeThisPython does the same with the python3 of this machine. The
 // texts of errors differ between versions.
 func TestListLikeThisPython(t *testing.T) {
+	required := strings.Contains(os.Getenv("SYNCMANAGER_TEST_REQUIRE"), "python")
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		if strings.Contains(os.Getenv("SYNCMANAGER_TEST_REQUIRE"), "python") {
+		if required {
 			t.Fatal("python3 is required and not installed")
 		}
 		t.Skip("no python3 here")
 	}
+	if err := exec.Command(python, "-c", "").Run(); err != nil && !required {
+		t.Skipf("python3 does not run: %v", err)
+	}
 	out, err := exec.Command(python, "testdata/list.py", "2", "1000").Output()
 	if err != nil {
-		t.Skipf("python3 does not run: %v", err)
+		t.Fatalf("testdata/list.py: %v", err)
 	}
 	likePython(t, bytes.NewReader(out), false)
 }
