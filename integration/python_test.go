@@ -511,7 +511,8 @@ func TestPythonDeadProcess(t *testing.T) {
 import sys, os
 from multiprocessing.managers import SyncManager
 m = SyncManager(address=sys.argv[1], authkey=b'abracadabra'); m.connect()
-d = m.dict(); l = m.list()
+d = m.dict(a=1); l = m.list()
+i = iter(d); next(i)
 os.kill(os.getpid(), 9)
 `, p.socket)
 	if err := c.Run(); err == nil {

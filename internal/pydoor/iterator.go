@@ -18,6 +18,7 @@ type iterator struct {
 	ident string
 	ref   wire.Ref // of the container, which it holds a claim on
 	args  string   // what scan is to list
+	pid   int      // of the process that iterates, when they are told apart
 
 	// Guarded by the table's mu.
 	claims int64
@@ -44,7 +45,7 @@ func (k *invocation) iter(what string) reply {
 	rand.Read(secret[:])
 	it := &iterator{
 		ident: fmt.Sprintf("iter%x-%s", k.conn.door.lastIter.Add(1), hex.EncodeToString(secret[:])),
-		ref:   k.ref, args: what, claims: 1, used: time.Now(), busy: make(chan struct{}, 1),
+		ref:   k.ref, args: what, pid: k.conn.pid, claims: 1, used: time.Now(), busy: make(chan struct{}, 1),
 	}
 	it.busy <- struct{}{}
 	// The version that the iteration begins with.

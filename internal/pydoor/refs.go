@@ -311,18 +311,21 @@ func (t *refTable) sweep(idle time.Duration, processes bool) {
 		t.mu.Unlock()
 		return
 	}
+	dead := func(pid int) bool {
+		is, asked := gone[pid]
+		if !asked {
+			is = processGone(pid)
+			gone[pid] = is
+		}
+		return is
+	}
 	for _, e := range t.entries {
 		if idle > 0 && now.Sub(e.used) >= idle {
 			e.claims, e.pids = 0, nil
 		}
 		if processes {
 			for pid, n := range e.pids {
-				dead, asked := gone[pid]
-				if !asked {
-					dead = processGone(pid)
-					gone[pid] = dead
-				}
-				if dead {
+				if dead(pid) {
 					e.claims = max(e.claims-n, 0)
 					delete(e.pids, pid)
 				}
@@ -334,7 +337,7 @@ func (t *refTable) sweep(idle time.Duration, processes bool) {
 	}
 	var iterators []*iterator
 	for ident, it := range t.iterators {
-		if idle > 0 && now.Sub(it.used) >= idle {
+		if idle > 0 && now.Sub(it.used) >= idle || processes && it.pid != 0 && dead(it.pid) {
 			delete(t.iterators, ident)
 			iterators = append(iterators, it)
 		}
