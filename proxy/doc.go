@@ -44,9 +44,10 @@
 // was too late; if the server does not say within a second, or is out of reach,
 // the error says that the outcome is unknown, and whatever the call took is given
 // back. Methods with Timeout in their names have the timeout of Python's
-// methods, with its answer: ErrEmpty, ErrFull, ErrTimeout or false. That timeout
-// is the server's: when the network is broken, only the context bounds a call.
-// Without a deadline, a call ends when the session does.
+// methods, with its answer: ErrEmpty, ErrFull, ErrTimeout or false. One of 0 or
+// less does not wait; Python refuses those below 0. That timeout is the server's:
+// when the network is broken, only the context bounds a call. Without a deadline,
+// a call ends when the session does.
 //
 // # When the network breaks
 //
