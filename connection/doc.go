@@ -46,9 +46,9 @@
 // ends between two messages is io.EOF; one that ends inside a message is
 // io.ErrUnexpectedEOF.
 //
-// A Conn is a plain stream of messages, with no heartbeat: that the other
-// machine is gone without a word shows when TCP's keepalive fails, after a few
-// minutes, or when a deadline passes.
+// A Conn is a plain stream of messages, with no heartbeat of its own. That the
+// other machine is gone without a word shows over TCP after 15 seconds, the
+// default lease of a session: the kernel asks, and ends the connection.
 //
 // # Streams
 //

@@ -4,6 +4,5 @@ package connection
 
 import "net"
 
-// tune sets what every TCP connection has: nothing beyond what package net
-// does here.
-func tune(net.Conn) {}
+// tuneSocket sets what package net has no method for: nothing here.
+func tuneSocket(*net.TCPConn) {}

@@ -12,18 +12,15 @@ import (
 // it megabytes of a large value sit in front of every later small frame.
 const unsentLow = 128 << 10
 
-// tune sets what every TCP connection has. Package net sets TCP_NODELAY and
-// keepalive. A failure costs speed and nothing else.
-func tune(c net.Conn) {
-	t, ok := c.(*net.TCPConn)
-	if !ok {
-		return
-	}
+// tuneSocket sets what package net has no method for. A failure costs speed and
+// nothing else.
+func tuneSocket(t *net.TCPConn) {
 	rc, err := t.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = rc.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLow)
+		setUserTimeout(int(fd), silence)
 	})
 }
