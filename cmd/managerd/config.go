@@ -170,8 +170,12 @@ func (c *Config) check() error {
 		return wrong("log.format", "%q: it is text or json", c.Log.Format)
 	}
 	for i, a := range c.Listen {
-		if _, err := connection.ParseAddress(a); err != nil {
+		p, err := connection.ParseAddress(a)
+		switch {
+		case err != nil:
 			return wrong(fmt.Sprintf("listen[%d]", i), "%w", err)
+		case p.Transport == connection.Memory:
+			return wrong(fmt.Sprintf("listen[%d]", i), "%q is for one process: write tcp://host:port, tcp+plain://host:port or unix:///path", a)
 		}
 	}
 	for i, a := range c.PythonListen {

@@ -200,6 +200,7 @@ func TestWrongFile(t *testing.T) {
 		"log:\n  level: loud":             `:2: log.level: "loud": it is debug, info, warn or error`,
 		"log: {format: xml}":              `:1: log.format: "xml": it is text or json`,
 		"listen:\n- tcp://a:1\n- nowhere": `:3: listen[1]: bad address "nowhere"`,
+		"listen: [pipe://x]":              `:1: listen[0]: "pipe://x" is for one process`,
 		"python_listen: [pipe://x]":       `:1: python_listen[0]: "pipe://x": write tcp://`,
 		"max_unsent: -1":                  `:1: max_unsent: -1: it is 0`,
 		"handshake_timeout: -1s":          `:1: handshake_timeout: -1s: it is 0`,
@@ -307,8 +308,8 @@ func TestExitCodes(t *testing.T) {
 		"no such file":           {[]string{"--config", "/does/not/exist"}, exitUsage},
 		"unknown key":            {[]string{"--config", file(t, "what: 1")}, exitUsage},
 		"checked, unknown type":  {[]string{"--check-config", "--create", "x=Nope"}, exitUsage},
-		"unknown type":           {[]string{"--authkey-file", key, "--create", "x=Nope", "--listen", "pipe://exits"}, exitUsage},
-		"key file out of bounds": {[]string{"--authkey-file", "/dev/null/key", "--listen", "pipe://exits"}, exitUsage},
+		"unknown type":           {[]string{"--authkey-file", key, "--create", "x=Nope", "--listen", "tcp://127.0.0.1:0"}, exitUsage},
+		"key file out of bounds": {[]string{"--authkey-file", "/dev/null/key", "--listen", "tcp://127.0.0.1:0"}, exitUsage},
 		"address in use":         {[]string{"--authkey-file", key, "--listen", "tcp://" + busy.Addr().String()}, exitError},
 	} {
 		if _, err := start(t, c.args...); err == nil || exitCode(err) != c.want {
@@ -316,7 +317,7 @@ func TestExitCodes(t *testing.T) {
 		}
 	}
 	t.Setenv(defaults.AuthKeyEnv, "")
-	if _, err := start(t, "--listen", "pipe://exits"); exitCode(err) != exitUsage {
+	if _, err := start(t, "--listen", "tcp://127.0.0.1:0"); exitCode(err) != exitUsage {
 		t.Errorf("an empty authkey: %v, exit code %d, want %d", err, exitCode(err), exitUsage)
 	}
 	if out, err := start(t, "--check-config"); exitCode(err) != exitUsage {
