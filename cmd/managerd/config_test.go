@@ -61,7 +61,7 @@ func start(t *testing.T, args ...string) (string, error) {
 	cmd := command()
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // nil would stand for those of the test
 	err := cmd.ExecuteContext(ctx)
 	return out.String(), err
 }
