@@ -131,11 +131,13 @@ func (c *conn) end(err error) {
 	}
 }
 
-// maxBatch bounds the frames that are applied under one hold of the lock.
-const maxBatch = 1024
+// maxBatch bounds the frames that are applied under one hold of the lock. Of a
+// client with many callers more may have arrived; while the next are applied it
+// works on the first replies.
+const maxBatch = 64
 
-// read is the read loop: whatever has arrived is applied under one hold of the
-// engine's lock, and the replies go out together.
+// read is the read loop: what has arrived is applied under one hold of the
+// engine's lock, up to maxBatch frames, and the replies go out together.
 func (c *conn) read() error {
 	k := c.server.core
 	r := &reader{conn: c}
