@@ -220,6 +220,8 @@ func (s *muxStream) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	case err == io.EOF && s.Session().IsClosed() && !s.m.conn.hasEnded(s.StreamID()):
 		err = ErrBroken
+	case err == yamux.ErrConnectionReset:
+		err = io.EOF // refused by yamux itself: more came at once than are allowed
 	}
 	return n, err
 }

@@ -185,8 +185,10 @@ func TestMuxStreamBound(t *testing.T) {
 	if _, err := open[2].Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("a refused stream: %v, want io.EOF", err)
 	}
-	if n := y.mux.Streams(); n != 2 {
-		t.Errorf("the peer has %d streams, want 2", n)
+	for end := time.Now().Add(5 * time.Second); y.mux.Streams() != 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the peer has %d streams, want 2", y.mux.Streams())
+		}
 	}
 	for _, c := range open {
 		c.Close()
