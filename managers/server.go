@@ -155,6 +155,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		listeners = append(listeners, l)
 	}
 	s.mu.Unlock()
+	s.stall.start()
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()

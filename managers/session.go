@@ -284,7 +284,15 @@ func (c *stallClock) beatLocked(now time.Time) {
 	}
 }
 
-// watch beats until the channel is closed.
+// start begins to count. It is not left to the goroutine that watches: a stop
+// that comes before that has run would be missed.
+func (c *stallClock) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = time.Now()
+}
+
+// watch beats until the channel is closed. The clock was started.
 func (c *stallClock) watch(done <-chan struct{}) {
 	t := time.NewTicker(stallBeat)
 	defer t.Stop()

@@ -2,6 +2,7 @@ package managers
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -24,4 +25,23 @@ func TestStallIsSeenAtOnce(t *testing.T) {
 	if got := c.total(); got != first {
 		t.Fatalf("a beat that was a little late counts: %v, want %v", got, first)
 	}
+}
+
+// TestStallBeforeTheFirstBeat: a server that is stopped right after it began to
+// serve, before the goroutine that watches has run, knows of it.
+func TestStallBeforeTheFirstBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t)
+		if err := s.Listen(t.Context(), "pipe"); err != nil {
+			t.Fatal(err)
+		}
+		s.stall.start()
+		time.Sleep(5 * time.Second)
+		done := make(chan struct{})
+		close(done)
+		s.stall.watch(done)
+		if got := time.Duration(s.stall.known()); got < 4*time.Second {
+			t.Errorf("a stop of 5s before the first beat counts %v", got)
+		}
+	})
 }

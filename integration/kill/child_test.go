@@ -93,5 +93,7 @@ func child(job string) {
 	default:
 		check(fmt.Errorf("unknown job %q", job))
 	}
-	select {}
+	for {
+		time.Sleep(time.Hour)
+	}
 }
