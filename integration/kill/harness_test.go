@@ -115,6 +115,9 @@ func (s *server) start() {
 	s.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		_ = cmd.Process.Kill()
+		if s.Failed() {
+			s.Logf("the server's log:\n%s", strings.Join(log.list(), "\n"))
+		}
 	})
 	var said struct{ Addresses []string }
 	line := s.log.wait(s, `"msg":"listening"`)
