@@ -139,7 +139,7 @@ const (
 	neighbours = 10       // callers of small calls beside it
 	// A copy takes about a tenth of a second; shorter rounds would see a part
 	// of one.
-	bulkTime = 3 * time.Second
+	bulkTime = time.Second
 )
 
 // bulk measures large values, and what they do to small calls.
