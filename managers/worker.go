@@ -268,7 +268,7 @@ func (k *custom) startLocked(w *engine.Work) *worker {
 	k.under++
 	switch {
 	case w.Run != nil:
-		k.alone(in, j, func() done { return done{job: j, result: j.work.Run()} })
+		k.alone(in, j, func() done { return done{job: j, result: j.work.Run(turns())} })
 	case w.Type == nil:
 		k.alone(in, j, func() done { return k.server.serve(j) })
 	case w.Construct || in.typ.parallel && !j.quick():
@@ -283,6 +283,22 @@ func (k *custom) startLocked(w *engine.Work) *worker {
 	}
 	return nil
 }
+
+// turns returns a function that lets others run when its caller has had a
+// processor for long. It sleeps, since Go's scheduler looks at the network only
+// when a processor has nothing to do, or after 10 ms.
+func turns() func() {
+	began := time.Now()
+	return func() {
+		if time.Since(began) > maxTurn {
+			time.Sleep(time.Microsecond)
+			began = time.Now()
+		}
+	}
+}
+
+// maxTurn is how long work on large objects runs without giving way.
+const maxTurn = time.Millisecond
 
 // alone does a piece of work on a goroutine of its own.
 func (k *custom) alone(in *instance, j *job, do func() done) {

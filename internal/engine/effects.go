@@ -60,7 +60,8 @@ type Reply struct {
 // a call of a registered type's method.
 type Work struct {
 	ID     uint64
-	Run    func() any
+	// Run calls pause every few microseconds of work, where others may get a turn.
+	Run    func(pause func()) any
 	Type   *Type
 	Object uint64 // the outside object
 	Method *Method

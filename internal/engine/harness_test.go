@@ -226,7 +226,7 @@ func (w *world) complete(change ...func(*Command)) {
 	w.work = w.work[1:]
 	c := &Command{Op: OpComplete, Work: work.ID, Value: []byte{0xc0}}
 	if work.Run != nil {
-		c.Result = work.Run()
+		c.Result = work.Run(func() {})
 	}
 	for _, f := range change {
 		f(c)

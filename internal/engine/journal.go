@@ -83,7 +83,7 @@ func (r *Reply) Append(b []byte) []byte {
 func Replay(e *Engine, log []byte, peer any) ([32]byte, error) {
 	var j Journal
 	var fx Effects
-	runs := make(map[uint64]func() any)
+	runs := make(map[uint64]func(pause func()) any)
 	for len(log) > 0 {
 		n, size := binary.Uvarint(log)
 		if size <= 0 || n > uint64(len(log)-size) {
@@ -103,7 +103,7 @@ func Replay(e *Engine, log []byte, peer any) ([32]byte, error) {
 		}
 		log = log[size+int(n):]
 		if run := runs[c.Work]; c.Op == OpComplete && run != nil {
-			c.Result = run()
+			c.Result = run(func() {})
 			delete(runs, c.Work)
 		}
 		fx.Reset()

@@ -4,8 +4,8 @@ import "github.com/syncmanager/syncmanager/internal/wire"
 
 // Outside hands work on immutable data outside the lock. Until its result is
 // back, other calls of the object wait, and then run in their order. The
-// method's Finish takes the result.
-func (c *Call) Outside(run func() any) {
+// method's Finish takes the result. See Work.Run for pause.
+func (c *Call) Outside(run func(pause func()) any) {
 	if c.state != callRunning {
 		panic("engine: work for a call that is not running")
 	}

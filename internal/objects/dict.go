@@ -360,7 +360,7 @@ func (d *dict) update(o *engine.Object, c *engine.Call) error {
 	}
 	if p.table != nil && p.n > operandsHere && !p.refs {
 		was, from := d.table.clone(), *p.table
-		c.Outside(func() any { return was.updated(from) })
+		c.Outside(func(func()) any { return was.updated(from) })
 		return nil
 	}
 	d.updated(c, d.fill(o, c, p))

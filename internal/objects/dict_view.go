@@ -24,6 +24,9 @@ type dictView struct {
 
 // Append appends a list of keys, values or pairs, a dict, or Python's repr.
 func (v dictView) Append(b []byte) []byte {
+	if v.what != listRepr {
+		b = room(b, v.entries.bytes+pairHead*int64(v.entries.n))
+	}
 	switch v.what {
 	case listMap:
 		b = wire.AppendMapHeader(b, v.entries.n)
@@ -48,7 +51,7 @@ func (v dictView) Append(b []byte) []byte {
 }
 
 func (v dictView) repr(b []byte) []byte {
-	text := []byte{'{'}
+	text := append(room(nil, v.entries.bytes+2*reprSpace*int64(v.entries.n)), '{')
 	for e := range v.entries.each {
 		if len(text) > 1 {
 			text = append(text, ", "...)
@@ -57,8 +60,11 @@ func (v dictView) repr(b []byte) []byte {
 		text = append(text, ": "...)
 		text = wire.AppendRepr(text, e.value.Bytes(), engine.AppendProxyName)
 	}
-	return wire.AppendStrBytes(b, append(text, '}'))
+	return appendText(b, append(text, '}'))
 }
+
+// pairHead is at most what a pair has beside its two values.
+const pairHead = 7
 
 // appendPair appends a tuple of two.
 func appendPair(b []byte, k, v wire.Raw) []byte {
@@ -116,7 +122,11 @@ func (v mergeView) Append(b []byte) []byte {
 		values[keys[i]] = e.value
 	}
 	n := 0
-	var body []byte
+	size := v.left.bytes
+	for _, e := range v.right {
+		size += int64(len(e.key) + len(e.value))
+	}
+	body := room(nil, size)
 	for e := range v.left.each {
 		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
 		value, ok := values[string(k)]
@@ -134,7 +144,8 @@ func (v mergeView) Append(b []byte) []byte {
 			n++
 		}
 	}
-	return append(wire.AppendMapHeader(b, n), body...)
+	b = wire.AppendMapHeader(room(b, size), n)
+	return appendLong(b, body)
 }
 
 // getMany replies with [found, value] for each key.

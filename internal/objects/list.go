@@ -195,7 +195,7 @@ func (l *list) delslice(o *engine.Object, c *engine.Call) error {
 		l.thinOut(o, c, l.seq.thinned(low, end, step))
 	default:
 		was := l.seq.clone()
-		c.Outside(func() any { return was.thinned(low, end, step) })
+		c.Outside(func(func()) any { return was.thinned(low, end, step) })
 	}
 	return nil
 }

@@ -20,19 +20,19 @@ func (l *list) search(c *engine.Call, v []byte, start, stop int) {
 		l.searchOutside(c, v, start, stop)
 		return
 	}
-	l.found(c.Object, c, l.seq.find(v, start, stop, c.Method.Name == "count"))
+	l.found(c.Object, c, l.seq.find(v, start, stop, c.Method.Name == "count", goOn))
 }
 
 func (l *list) searchOutside(c *engine.Call, v []byte, start, stop int) {
 	part, all := l.seq.slice(start, stop), c.Method.Name == "count"
 	value := wire.Raw(v)
 	c.Item, c.N = value, int64(start)
-	c.Outside(func() any { return part.find(value.Bytes(), 0, part.n, all) })
+	c.Outside(func(pause func()) any { return part.find(value.Bytes(), 0, part.n, all, pause) })
 }
 
 // find returns how far from start the first element is that is equal, or -1;
 // with all, how many are.
-func (q *seq) find(v []byte, start, stop int, all bool) int {
+func (q *seq) find(v []byte, start, stop int, all bool, pause func()) int {
 	i, n := 0, 0
 	if start < stop {
 		q.from(start, func(e wire.Raw) bool {
@@ -42,7 +42,9 @@ func (q *seq) find(v []byte, start, stop int, all bool) int {
 					return false
 				}
 			}
-			i++
+			if i++; i%pauseEvery == 0 {
+				pause()
+			}
 			return i < stop-start
 		})
 	}
@@ -131,6 +133,12 @@ func (l *list) index(o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
+// pauseEvery is after how many elements work outside the lock pauses.
+const pauseEvery = 64
+
+// goOn is a pause that is none.
+func goOn() {}
+
 // order is another order of the elements, or why there is none.
 type order struct {
 	seq seq
@@ -159,7 +167,7 @@ func (l *list) reverse(o *engine.Object, c *engine.Call) error {
 	if was.n <= reverseHere {
 		l.reorder(c, was.reversed())
 	} else {
-		c.Outside(func() any { return was.reversed() })
+		c.Outside(func(func()) any { return was.reversed() })
 	}
 	return nil
 }
@@ -187,16 +195,16 @@ func (l *list) sort(o *engine.Object, c *engine.Call) error {
 	}
 	was := l.seq.clone()
 	if was.n <= sortHere {
-		l.reorder(c, was.sorted(down))
+		l.reorder(c, was.sorted(down, goOn))
 	} else {
-		c.Outside(func() any { return was.sorted(down) })
+		c.Outside(func(pause func()) any { return was.sorted(down, pause) })
 	}
 	return nil
 }
 
 // sorted returns the elements as Python's sort orders them: equal ones keep
 // their order, also when it goes down.
-func (q *seq) sorted(down bool) order {
+func (q *seq) sorted(down bool, pause func()) order {
 	type element struct {
 		v  wire.Raw
 		at int
@@ -204,9 +212,16 @@ func (q *seq) sorted(down bool) order {
 	all := make([]element, 0, q.n)
 	for v := range q.all {
 		all = append(all, element{v, len(all)})
+		if len(all)%pauseEvery == 0 {
+			pause()
+		}
 	}
 	var failed error
+	compared := 0
 	slices.SortFunc(all, func(a, b element) int {
+		if compared++; compared%pauseEvery == 0 {
+			pause()
+		}
 		if failed != nil {
 			return a.at - b.at
 		}
@@ -232,6 +247,7 @@ func (q *seq) sorted(down bool) order {
 			b.items[i] = e.v
 		}
 		r.blocks = append(r.blocks, b)
+		pause()
 	}
 	return order{seq: r}
 }

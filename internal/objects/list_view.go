@@ -12,7 +12,7 @@ type seqView struct{ seq seq }
 
 // Append appends the list.
 func (v seqView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, v.seq.n)
+	b = wire.AppendArrayHeader(room(b, v.seq.bytes), v.seq.n)
 	for e := range v.seq.all {
 		b = append(b, e...)
 	}
@@ -24,14 +24,14 @@ type seqRepr struct{ seq seq }
 
 // Append appends what Python prints.
 func (v seqRepr) Append(b []byte) []byte {
-	text := []byte{'['}
+	text := append(room(nil, v.seq.bytes+reprSpace*int64(v.seq.n)), '[')
 	for e := range v.seq.all {
 		if len(text) > 1 {
 			text = append(text, ", "...)
 		}
 		text = wire.AppendRepr(text, e.Bytes(), engine.AppendProxyName)
 	}
-	return wire.AppendStrBytes(b, append(text, ']'))
+	return appendText(b, append(text, ']'))
 }
 
 // sliceView is every step-th element of seq, count of them.
@@ -44,9 +44,16 @@ type sliceView struct {
 
 // Append appends the slice as a list.
 func (v sliceView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, v.count)
+	size, i := int64(0), 0
+	for e := range v.seq.all {
+		if i%v.step == 0 {
+			size += int64(len(e))
+		}
+		i++
+	}
+	b = wire.AppendArrayHeader(room(b, size), v.count)
 	var back []wire.Raw
-	i := 0
+	i = 0
 	for e := range v.seq.all {
 		if i%v.step == 0 {
 			if v.down {
@@ -68,7 +75,7 @@ type concatView struct{ left, right seq }
 
 // Append appends the list.
 func (v concatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, v.left.n+v.right.n)
+	b = wire.AppendArrayHeader(room(b, v.left.bytes+v.right.bytes), v.left.n+v.right.n)
 	for e := range v.left.all {
 		b = append(b, e...)
 	}
@@ -86,7 +93,7 @@ type repeatView struct {
 
 // Append appends the list.
 func (v repeatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, v.seq.n*v.n)
+	b = wire.AppendArrayHeader(room(b, v.seq.bytes*int64(v.n)), v.seq.n*v.n)
 	for range v.n {
 		for e := range v.seq.all {
 			b = append(b, e...)

@@ -267,7 +267,7 @@ func appendSet(b []byte, v entries) []byte {
 	for e := range v.each {
 		size += len(e.key)
 	}
-	b = wire.AppendSetHeader(b, v.n, size)
+	b = wire.AppendSetHeader(room(b, int64(size)), v.n, size)
 	for e := range v.each {
 		b = append(b, e.key...)
 	}
@@ -282,12 +282,12 @@ func (v setRepr) Append(b []byte) []byte {
 	if v.entries.n == 0 {
 		return wire.AppendStr(b, "set()")
 	}
-	text := []byte{'{'}
+	text := append(room(nil, v.entries.bytes+reprSpace*int64(v.entries.n)), '{')
 	for e := range v.entries.each {
 		if len(text) > 1 {
 			text = append(text, ", "...)
 		}
 		text = wire.AppendRepr(text, e.key.Bytes(), engine.AppendProxyName)
 	}
-	return wire.AppendStrBytes(b, append(text, '}'))
+	return appendText(b, append(text, '}'))
 }

@@ -180,7 +180,7 @@ func (s *set) inPlace(o *engine.Object, c *engine.Call) error {
 	}
 	if work > operandsHere && !refs {
 		was := s.table.clone()
-		c.Outside(func() any { return was.combine(op, others) })
+		c.Outside(func(func()) any { return was.combine(op, others) })
 		return nil
 	}
 	var old []wire.Raw

@@ -381,15 +381,16 @@ func (t *table) clone() table {
 // view returns the entries as they are now, for reading outside the lock.
 func (t *table) view() entries {
 	t.owner = nil
-	return entries{t.n, slices.Clone(t.order)}
+	return entries{t.n, t.bytes, slices.Clone(t.order)}
 }
 
 // live returns the entries for reading before the table changes.
-func (t *table) live() entries { return entries{t.n, t.order} }
+func (t *table) live() entries { return entries{t.n, t.bytes, t.order} }
 
 // entries are entries in the order of insertion.
 type entries struct {
 	n     int
+	bytes int64 // of all keys and values
 	order []*chunk
 }
 

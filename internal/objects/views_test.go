@@ -1,8 +1,10 @@
 package objects
 
 import (
+	"fmt"
 	"math"
 	"math/big"
+	"runtime"
 	"testing"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -114,5 +116,53 @@ func TestTypecodes(t *testing.T) {
 	c.want("'é'", c.create("list", "aé"), "getitem", 1)
 	if got := c.ok(c.create("list", wire.Raw("\xa4a\xed\xb2\x80")), "getitem", 1); got != surrogate {
 		t.Errorf("a lone surrogate came back as %x", string(got))
+	}
+}
+
+// TestLargeViewsDoNotGrow measures how much memory the encoding of large views
+// takes: what grows by appending is copied again and again, and the collector,
+// with every call, waits for the end of each copy.
+func TestLargeViewsDoNotGrow(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	const n = 20_000
+	var pairs vdict
+	var values []any
+	for i := range n {
+		s := fmt.Sprintf("a text of %6d", i)
+		pairs = append(pairs, s, s)
+		values = append(values, s)
+	}
+	d, l, s, q := c.create("dict", pairs), c.create("list", values), c.create("set", values), c.create("Queue")
+	c.ok(q, "put_many", values)
+	var numbers []any
+	for i := range n {
+		numbers = append(numbers, i)
+	}
+	a := c.create("Array", "d", numbers)
+	for _, test := range []struct {
+		o      wire.Ref
+		method string
+		args   []any
+		most   float64 // memory for each byte of the reply
+	}{
+		{d, "keys", nil, 2.5}, {d, "values", nil, 2.5}, {d, "items", nil, 1.4}, {d, "copy", nil, 1.4}, {d, "repr", nil, 2.4},
+		{l, "copy", nil, 1.1}, {l, "repr", nil, 2.4}, {l, "getslice", []any{1, n - 1}, 1.1}, {l, "getslice", []any{nil, nil, 2}, 1.1},
+		{l, "concat", []any{l}, 1.1}, {l, "repeat", []any{2}, 1.1}, {s, "copy", nil, 1.1}, {s, "repr", nil, 2.4},
+		{q, "value", nil, 1.1}, {a, "value", nil, 1.1},
+	} {
+		c.ok(test.o, test.method, test.args...)
+		v := w.views[len(w.views)-1]
+		if len(v.was) < longPiece {
+			t.Fatalf("%s: a reply of %d bytes is not large", test.method, len(v.was))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		v.view.Append(nil)
+		runtime.ReadMemStats(&after)
+		if got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(v.was)); got > test.most {
+			t.Errorf("%s of a %s takes %.2f bytes for each byte of the reply, want at most %.2f", test.method, test.o.TypeID, got, test.most)
+		}
 	}
 }

@@ -141,7 +141,7 @@ func (w *world) apply(c *engine.Command) *engine.Effects {
 			w.t.Errorf("work of %v", work.Method)
 			continue
 		}
-		go func() { w.apply(&engine.Command{Op: engine.OpComplete, Work: work.ID, Result: work.Run()}) }()
+		go func() { w.apply(&engine.Command{Op: engine.OpComplete, Work: work.ID, Result: work.Run(func() {})}) }()
 	}
 	for _, p := range fx.Panics {
 		w.t.Errorf("%s.%s panicked: %s\n%s", p.Type, p.Method, p.Value, p.Stack)
