@@ -59,7 +59,7 @@ type Reply struct {
 // ID. Either Run is set (the engine's own work, on immutable data), or it is
 // a call of a registered type's method.
 type Work struct {
-	ID     uint64
+	ID uint64
 	// Run calls pause every few microseconds of work, where others may get a turn.
 	Run    func(pause func()) any
 	Type   *Type

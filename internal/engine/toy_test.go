@@ -97,7 +97,10 @@ func boxType(name string) *Type {
 		{Name: "boom_read", Flags: Reads, Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil(); panic("after a reply that is not kept") })},
 		{Name: "boom_kept", Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil(); panic("after a reply that is kept") })},
 		{Name: "boom_parked", Flags: Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters); panic("while it waits") })},
-		{Name: "boom_outside", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(func()) any { return nil }); panic("while work is outside") })},
+		{Name: "boom_outside", Fn: do(func(b *box, o *Object, c *Call) {
+			c.Outside(func(func()) any { return nil })
+			panic("while work is outside")
+		})},
 		{Name: "boom_finish", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(func()) any { return nil }) }), Finish: func(o *Object, c *Call, result any) { panic("in Finish") }},
 		{Name: "boom_leave", Flags: Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters) }), Leave: func(o *Object, c *Call, why Leaving) { panic("in Leave") }},
 		{Name: "boom_undo", Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil() }), Undo: func(o *Object, c *Call) { panic("in Undo") }},
