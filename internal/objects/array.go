@@ -310,7 +310,7 @@ func (a *array) all() arrayView { return a.view(span{0, a.n, 1, a.n}) }
 // Append appends a typed array.
 func (v arrayView) Append(b []byte) []byte {
 	n := v.span.count * v.size
-	b = append(wire.AppendExtHeader(room(b, int64(n)), wire.ExtArray, 1+n), v.code)
+	b = append(wire.AppendExtHeader(wire.Grow(b, n), wire.ExtArray, 1+n), v.code)
 	if v.span.step == 1 {
 		for off := v.span.start * v.size; n > 0; {
 			part := v.pages[off/pageSize].data[off%pageSize:]

@@ -40,33 +40,9 @@ func reply(c *engine.Call, v engine.View, entries int) {
 	}
 }
 
-// longPiece is how much is copied at once of what may be long.
-const longPiece = 128 << 10
-
-// room returns b with room for about n bytes more. What will be long must not
-// grow by appending: Go copies it at each step, and the collector, and with it
-// every call, waits for the end of a copy.
-func room(b []byte, n int64) []byte {
-	if n < longPiece || int64(cap(b)-len(b)) >= n {
-		return b
-	}
-	const heads = 64 // of the message and the value
-	return append(make([]byte, 0, int64(len(b))+n+heads), b...)
-}
-
-// appendLong appends a part that may be long.
-func appendLong(b, part []byte) []byte {
-	b = room(b, int64(len(part)))
-	for len(part) > longPiece {
-		b = append(b, part[:longPiece]...)
-		part = part[longPiece:]
-	}
-	return append(b, part...)
-}
-
 // appendText appends a str that may be long.
 func appendText(b, text []byte) []byte {
-	return appendLong(wire.AppendStrHeader(room(b, int64(len(text))), len(text)), text)
+	return wire.AppendStrBytes(wire.Grow(b, len(text)), text)
 }
 
 // reprSpace is what a value's text has, about, beside the value's own bytes.

@@ -25,7 +25,7 @@ type dictView struct {
 // Append appends a list of keys, values or pairs, a dict, or Python's repr.
 func (v dictView) Append(b []byte) []byte {
 	if v.what != listRepr {
-		b = room(b, v.entries.bytes+pairHead*int64(v.entries.n))
+		b = wire.Grow(b, int(v.entries.bytes)+pairHead*v.entries.n)
 	}
 	switch v.what {
 	case listMap:
@@ -51,7 +51,7 @@ func (v dictView) Append(b []byte) []byte {
 }
 
 func (v dictView) repr(b []byte) []byte {
-	text := append(room(nil, v.entries.bytes+2*reprSpace*int64(v.entries.n)), '{')
+	text := append(wire.Grow(nil, int(v.entries.bytes)+2*reprSpace*v.entries.n), '{')
 	for e := range v.entries.each {
 		if len(text) > 1 {
 			text = append(text, ", "...)
@@ -122,11 +122,11 @@ func (v mergeView) Append(b []byte) []byte {
 		values[keys[i]] = e.value
 	}
 	n := 0
-	size := v.left.bytes
+	size := int(v.left.bytes)
 	for _, e := range v.right {
-		size += int64(len(e.key) + len(e.value))
+		size += len(e.key) + len(e.value)
 	}
-	body := room(nil, size)
+	body := wire.Grow(nil, size)
 	for e := range v.left.each {
 		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
 		value, ok := values[string(k)]
@@ -144,8 +144,8 @@ func (v mergeView) Append(b []byte) []byte {
 			n++
 		}
 	}
-	b = wire.AppendMapHeader(room(b, size), n)
-	return appendLong(b, body)
+	b = wire.AppendMapHeader(wire.Grow(b, size), n)
+	return wire.AppendLong(b, body)
 }
 
 // getMany replies with [found, value] for each key.

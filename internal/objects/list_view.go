@@ -12,7 +12,7 @@ type seqView struct{ seq seq }
 
 // Append appends the list.
 func (v seqView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(room(b, v.seq.bytes), v.seq.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, int(v.seq.bytes)), v.seq.n)
 	for e := range v.seq.all {
 		b = append(b, e...)
 	}
@@ -24,7 +24,7 @@ type seqRepr struct{ seq seq }
 
 // Append appends what Python prints.
 func (v seqRepr) Append(b []byte) []byte {
-	text := append(room(nil, v.seq.bytes+reprSpace*int64(v.seq.n)), '[')
+	text := append(wire.Grow(nil, int(v.seq.bytes)+reprSpace*v.seq.n), '[')
 	for e := range v.seq.all {
 		if len(text) > 1 {
 			text = append(text, ", "...)
@@ -44,14 +44,14 @@ type sliceView struct {
 
 // Append appends the slice as a list.
 func (v sliceView) Append(b []byte) []byte {
-	size, i := int64(0), 0
+	size, i := 0, 0
 	for e := range v.seq.all {
 		if i%v.step == 0 {
-			size += int64(len(e))
+			size += len(e)
 		}
 		i++
 	}
-	b = wire.AppendArrayHeader(room(b, size), v.count)
+	b = wire.AppendArrayHeader(wire.Grow(b, size), v.count)
 	var back []wire.Raw
 	i = 0
 	for e := range v.seq.all {
@@ -75,7 +75,7 @@ type concatView struct{ left, right seq }
 
 // Append appends the list.
 func (v concatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(room(b, v.left.bytes+v.right.bytes), v.left.n+v.right.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, int(v.left.bytes+v.right.bytes)), v.left.n+v.right.n)
 	for e := range v.left.all {
 		b = append(b, e...)
 	}
@@ -93,7 +93,7 @@ type repeatView struct {
 
 // Append appends the list.
 func (v repeatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(room(b, v.seq.bytes*int64(v.n)), v.seq.n*v.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, int(v.seq.bytes)*v.n), v.seq.n*v.n)
 	for range v.n {
 		for e := range v.seq.all {
 			b = append(b, e...)

@@ -299,13 +299,13 @@ type queueView struct {
 
 // Append appends the list.
 func (v *queueView) Append(b []byte) []byte {
-	size := int64(0)
+	size := 0
 	for _, items := range v.blocks {
 		for i := range items {
-			size += int64(len(items[i].raw))
+			size += len(items[i].raw)
 		}
 	}
-	b = wire.AppendArrayHeader(room(b, size), v.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, size), v.n)
 	for i := range v.blocks {
 		items := v.blocks[i]
 		if v.back {

@@ -267,7 +267,7 @@ func appendSet(b []byte, v entries) []byte {
 	for e := range v.each {
 		size += len(e.key)
 	}
-	b = wire.AppendSetHeader(room(b, int64(size)), v.n, size)
+	b = wire.AppendSetHeader(wire.Grow(b, size), v.n, size)
 	for e := range v.each {
 		b = append(b, e.key...)
 	}
@@ -282,7 +282,7 @@ func (v setRepr) Append(b []byte) []byte {
 	if v.entries.n == 0 {
 		return wire.AppendStr(b, "set()")
 	}
-	text := append(room(nil, v.entries.bytes+reprSpace*int64(v.entries.n)), '{')
+	text := append(wire.Grow(nil, int(v.entries.bytes)+reprSpace*v.entries.n), '{')
 	for e := range v.entries.each {
 		if len(text) > 1 {
 			text = append(text, ", "...)

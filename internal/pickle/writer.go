@@ -299,8 +299,15 @@ func (w *Writer) sized(s string, short, mid, long byte) {
 	w.raw(s)
 }
 
+// rawPiece is how much is copied at once: the garbage collector waits for the
+// end of a copy.
+const rawPiece = 128 << 10
+
 func (w *Writer) raw(s string) {
 	if w.room(len(s)) {
+		for ; len(s) > rawPiece; s = s[rawPiece:] {
+			w.buf = append(w.buf, s[:rawPiece]...)
+		}
 		w.buf = append(w.buf, s...)
 	}
 }

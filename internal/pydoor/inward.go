@@ -118,9 +118,9 @@ func (w *inward) tree(n pickle.Node, depth int) error {
 	case *pickle.Str:
 		w.b = wire.AppendStr(w.b, n.S)
 	case *pickle.Bytes:
-		w.b = append(wire.AppendBinHeader(w.b, len(n.B)), n.B...)
+		w.b = wire.AppendLong(wire.AppendBinHeader(w.b, len(n.B)), n.B)
 	case *pickle.ByteArray:
-		w.b = append(wire.AppendExtHeader(w.b, wire.ExtByteArray, len(n.B)), n.B...)
+		w.b = wire.AppendLong(wire.AppendExtHeader(w.b, wire.ExtByteArray, len(n.B)), n.B)
 	case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet:
 		if depth >= w.depth {
 			return errDeep
@@ -185,7 +185,7 @@ func (w *inward) object(o *pickle.Object, depth int) error {
 	case pickle.FormArray:
 		if a, ok := pickle.AsArray(o); ok {
 			w.b = append(wire.AppendExtHeader(w.b, wire.ExtArray, 1+len(a.Data)), a.Typecode)
-			w.b = append(w.b, a.Data...)
+			w.b = wire.AppendLong(w.b, a.Data)
 			return nil
 		}
 	case pickle.FormDatetime:

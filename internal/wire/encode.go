@@ -61,10 +61,18 @@ func AppendFloat(dst []byte, v float64) []byte {
 
 // AppendStr appends a str. s must be UTF-8, in which lone surrogates may stand
 // in their three-byte form (see ValidStr); Scan refuses what is not.
-func AppendStr(dst []byte, s string) []byte { return append(AppendStrHeader(dst, len(s)), s...) }
+func AppendStr(dst []byte, s string) []byte {
+	dst = AppendStrHeader(dst, len(s))
+	if len(s) > longPiece {
+		return AppendLong(dst, s)
+	}
+	return append(dst, s...)
+}
 
 // AppendStrBytes is AppendStr for bytes.
-func AppendStrBytes(dst, s []byte) []byte { return append(AppendStrHeader(dst, len(s)), s...) }
+func AppendStrBytes(dst, s []byte) []byte {
+	return AppendLong(AppendStrHeader(dst, len(s)), s)
+}
 
 // AppendStrHeader appends the header of a str of n bytes, at most 2^32-1.
 func AppendStrHeader(dst []byte, n int) []byte {
@@ -80,7 +88,7 @@ func AppendStrHeader(dst []byte, n int) []byte {
 }
 
 // AppendBin appends a bytes value.
-func AppendBin(dst, v []byte) []byte { return append(AppendBinHeader(dst, len(v)), v...) }
+func AppendBin(dst, v []byte) []byte { return AppendLong(AppendBinHeader(dst, len(v)), v) }
 
 // AppendBinHeader appends the header of a bytes value of n bytes, at most 2^32-1.
 func AppendBinHeader(dst []byte, n int) []byte {
