@@ -2,13 +2,15 @@
 // Redis with rueidis and with go-redis, Go's net/rpc, and Python's own manager,
 // with raw TCP as the limit. Python's client is also run against managerd.
 //
-//	go run .                 all cases, five rounds
+//	go run .                 all cases, five rounds of 500 ms each: about ten minutes
 //	go run . -short -check   a cut of about a minute that fails far below a bar
 //	go run . -run '^dict$'   one group
-//	go run . -update-docs    write the table and the plots of docs/benchmarks.md
+//	go run . -update-docs    the same, and write the table and the plots of docs/benchmarks.md
 //
 // One run starts every server itself, on loopback and on unix sockets, and
 // measures all cases interleaved: a round takes every series of every case once.
+// The table names the commit that was measured. A run that is shorter, or of a
+// part of the cases, cannot update the documentation.
 // The table shows medians with their spread, the bars are ratios of medians.
 //
 // # Processes

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -23,7 +24,7 @@ import (
 const (
 	defaultRounds   = 5
 	shortRounds     = 3
-	defaultDuration = time.Second
+	defaultDuration = 500 * time.Millisecond
 	shortDuration   = 100 * time.Millisecond
 	retries         = 2 // of what would fail the check: a neighbour can spoil a measurement
 )
@@ -78,7 +79,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients and server, into this `directory`; the embedded server takes the place of managerd")
 	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar or cannot be judged, or a case fails, three times in a row; a peer that is not installed is no failure")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
-	f.BoolVar(&o.updateDocs, "update-docs", false, "write table and plots into docs/benchmarks.md of this repository")
+	f.BoolVar(&o.updateDocs, "update-docs", false, fmt.Sprintf("write table and plots into docs/benchmarks.md of this repository: a full run of at least %d rounds and -duration %v, about ten minutes", defaultRounds, defaultDuration))
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -109,6 +110,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		if o.short {
 			o.duration = shortDuration
 		}
+	}
+	if o.updateDocs && (o.rounds < defaultRounds || o.duration < defaultDuration) {
+		return fail("-update-docs needs at least -rounds %d and -duration %v, not %d and %v", defaultRounds, defaultDuration, o.rounds, o.duration)
 	}
 	return o, nil
 }
@@ -153,7 +157,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	r := &report.Report{
 		Started: time.Now(), Short: o.short, Rounds: o.rounds, Duration: o.duration,
-		Machine: report.ThisMachine(), Peers: peers,
+		Commit: commit(ctx, e.root), Machine: report.ThisMachine(), Peers: peers,
 	}
 	how := bench.Options{
 		Rounds: o.rounds, Duration: o.duration, Short: o.short, Missing: missing, Profile: o.profile, Log: stderr,
@@ -183,6 +187,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return check(r, stderr)
 	}
 	return nil
+}
+
+// commit names the commit of the repository at root, with a word if what is not
+// documentation differs from it. It is empty if git does not know.
+func commit(ctx context.Context, root string) string {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"--no-optional-locks", "-C", root}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	name, err := git("rev-parse", "--short", "HEAD")
+	if err != nil {
+		return ""
+	}
+	changes, err := git("status", "--porcelain", "--", ".", ":!docs")
+	if err != nil {
+		return ""
+	}
+	if changes != "" {
+		name += " with changes"
+	}
+	return name
 }
 
 // doubtful returns the cases whose figures would fail the check.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -116,6 +117,11 @@ func TestFlags(t *testing.T) {
 		"-short -update-docs":     errUsage,
 		"-run x -update-docs":     errUsage,
 		"-profile d -update-docs": errUsage,
+
+		"-update-docs":                        nil,
+		"-update-docs -rounds 6 -duration 1s": nil,
+		"-update-docs -rounds 4":              errUsage,
+		"-update-docs -duration 499ms":        errUsage,
 	} {
 		var stderr bytes.Buffer
 		if _, err := parse(strings.Fields(args), &stderr); !errors.Is(err, want) {
@@ -131,6 +137,44 @@ func TestFlags(t *testing.T) {
 	}
 	if o, err = parse([]string{"-short", "-rounds", "7"}, io.Discard); err != nil || o.rounds != 7 {
 		t.Errorf("-short -rounds 7: %+v, %v", o, err)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git in PATH")
+	}
+	root := t.TempDir()
+	if got := commit(t.Context(), root); got != "" {
+		t.Errorf("a directory without a repository is at commit %q", got)
+	}
+	git := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("git", append([]string{"-C", root, "-c", "user.name=a", "-c", "user.email=a@example.org"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v: %s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	write := func(name string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(name), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "-q")
+	write("code")
+	git("add", "code")
+	git("commit", "-q", "-m", "first")
+	want := git("rev-parse", "--short", "HEAD")
+	write("docs/table")
+	if got := commit(t.Context(), root); got != want {
+		t.Errorf("commit %q, want %q: documentation is no change", got, want)
+	}
+	write("more")
+	if got := commit(t.Context(), root); got != want+" with changes" {
+		t.Errorf("commit %q, want %q with changes", got, want)
 	}
 }
 

@@ -20,7 +20,8 @@ type Report struct {
 	Took     time.Duration     `json:"took_ns"`
 	Short    bool              `json:"short"`
 	Rounds   int               `json:"rounds"`
-	Duration time.Duration     `json:"duration_ns"` // of one measurement
+	Duration time.Duration     `json:"duration_ns"`      // of one measurement
+	Commit   string            `json:"commit,omitempty"` // of the repository; empty if not known
 	Machine  Machine           `json:"machine"`
 	Peers    []Peer            `json:"peers"`
 	Bars     []bench.Judgement `json:"bars"`

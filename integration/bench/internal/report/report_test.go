@@ -19,7 +19,7 @@ import (
 func sample() *Report {
 	r := &Report{
 		Started: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), Took: 95 * time.Second,
-		Rounds: 5, Duration: time.Second,
+		Rounds: 5, Duration: time.Second, Commit: "abc1234 with changes",
 		Machine: Machine{OS: "Linux", Arch: "amd64", CPU: "CPU <fast> & cheap", Cores: 2, Go: "go1.26"},
 		Peers: []Peer{
 			{Name: "redis-server", Version: "7.0.15"},
@@ -54,6 +54,7 @@ func TestText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"commit abc1234 with changes\n",
 		"python: missing: no python3 of version 3.11 or newer in PATH",
 		"25,000  40 %", "40.0", "missing: no python3", "failed: dial tcp: refused",
 		"2 of 3 met, 0 below, 0 far below (under half of the bar), 1 not measured",

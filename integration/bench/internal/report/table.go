@@ -97,8 +97,11 @@ func (r *Report) head() []string {
 	lines := []string{
 		fmt.Sprintf("%s, %s: %d rounds, %v for each measurement, %v in all",
 			r.Started.UTC().Format("2006-01-02 15:04 MST"), kind, r.Rounds, r.Duration, r.Took.Round(time.Second)),
-		r.Machine.String(),
 	}
+	if r.Commit != "" {
+		lines = append(lines, "commit "+r.Commit)
+	}
+	lines = append(lines, r.Machine.String())
 	for _, p := range r.Peers {
 		if p.Missing != "" {
 			lines = append(lines, fmt.Sprintf("%s: missing: %s", p.Name, p.Missing))
