@@ -278,14 +278,14 @@ func (k *core) rest(fx *engine.Effects) {
 	}
 }
 
-// small reports whether a view is encoded at once: one of a small object that
-// knows its length and is short, or a short text.
+// small reports whether a view is encoded at once: a short one of an object that
+// takes little memory.
 func small(r *engine.Reply) bool {
 	switch v := r.View.(type) {
 	case engine.Text:
 		return len(v) <= link.MaxSmall/2
-	case interface{ Len() int }:
-		return !r.Large && v.Len() <= 512
+	case engine.Sized:
+		return !r.Large && v.Size() <= link.MaxSmall/2
 	}
 	return false
 }
@@ -316,6 +316,11 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 	go func() {
 		defer k.server.running.Done()
 		k.encoders <- struct{}{}
+		if v, ok := r.View.(engine.Sized); ok {
+			if n := v.Size(); n > k.server.config.MaxMessage {
+				r.View, r.Err = nil, k.tooLarge(n)
+			}
+		}
 		b := r.Append(nil)
 		<-k.encoders
 		if len(b)-wire.HeadSize+1 > k.server.config.MaxMessage {

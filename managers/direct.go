@@ -195,10 +195,16 @@ func (c *directCall) Result() (wire.Raw, error) {
 	case r.Err != nil:
 		return "", r.Err
 	case r.View != nil:
-		if v, ok := r.View.(interface{ Len() int }); ok && v.Len() > smallReply {
+		if v, ok := r.View.(engine.Sized); ok {
 			k := c.direct.core
-			k.encoders <- struct{}{}
-			defer func() { <-k.encoders }()
+			n := v.Size()
+			if n > k.server.config.MaxMessage {
+				return "", k.tooLarge(n)
+			}
+			if n > smallReply {
+				k.encoders <- struct{}{}
+				defer func() { <-k.encoders }()
+			}
 		}
 		return wire.OwnedRaw(r.View.Append(nil)), nil
 	default:
@@ -206,8 +212,8 @@ func (c *directCall) Result() (wire.Raw, error) {
 	}
 }
 
-// smallReply is up to how many entries a view is encoded beside others.
-const smallReply = 4096
+// smallReply is up to how many bytes a view is encoded beside others.
+const smallReply = 128 << 10
 
 // Accept ends the call: its reply has reached its receiver.
 func (c *directCall) Accept() {

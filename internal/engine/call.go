@@ -206,7 +206,7 @@ func (c *Call) grant() {
 	value := c.value
 	if c.view != nil {
 		// The references must be counted now, while the objects live.
-		value = wire.Raw(c.view.Append(nil))
+		value = wire.OwnedRaw(c.view.Append(nil))
 		c.value, c.view = value, nil
 	}
 	if len(value) < refSize {

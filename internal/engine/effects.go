@@ -43,6 +43,13 @@ type View interface {
 	Append(b []byte) []byte
 }
 
+// Sized is a View that knows, before anything is reserved for it, how many bytes
+// Append appends at least.
+type Sized interface {
+	View
+	Size() int
+}
+
 // Reply is a message to a session: a value, a view of one, or an error.
 type Reply struct {
 	Peer    any // what Session.Peer was when the reply was decided
@@ -60,7 +67,8 @@ type Reply struct {
 // a call of a registered type's method.
 type Work struct {
 	ID uint64
-	// Run calls pause every few microseconds of work, where others may get a turn.
+	// Run calls pause now and then, where others may get a turn, if its work takes
+	// long.
 	Run    func(pause func()) any
 	Type   *Type
 	Object uint64 // the outside object

@@ -307,6 +307,9 @@ func (a *array) view(s span) arrayView {
 
 func (a *array) all() arrayView { return a.view(span{0, a.n, 1, a.n}) }
 
+// Size implements engine.Sized.
+func (v arrayView) Size() int { return v.span.count * v.size }
+
 // Append appends a typed array.
 func (v arrayView) Append(b []byte) []byte {
 	n := v.span.count * v.size

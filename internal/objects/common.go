@@ -21,6 +21,8 @@ const (
 	// smallView is up to how many entries a container is encoded under the
 	// lock: a view would cost the next change a copy.
 	smallView = 64
+	// smallBytes is the same in bytes.
+	smallBytes = 64 << 10
 	// maxReply bounds, in bytes, a reply that repeats what is stored.
 	maxReply = 1 << 30
 	// maxPage bounds the entries of one page of a cursor, and maxPageBytes the
@@ -33,7 +35,8 @@ const (
 
 // reply replies with a view; a small one is encoded at once.
 func reply(c *engine.Call, v engine.View, entries int) {
-	if entries <= smallView {
+	s, sized := v.(engine.Sized)
+	if entries <= smallView && (!sized || s.Size() <= smallBytes) {
 		c.Return(wire.OwnedRaw(v.Append(nil)))
 	} else {
 		c.ReturnView(v)
@@ -45,8 +48,9 @@ func appendText(b, text []byte) []byte {
 	return wire.AppendStrBytes(wire.Grow(b, len(text)), text)
 }
 
-// reprSpace is what a value's text has, about, beside the value's own bytes.
-const reprSpace = 4
+// reprSpace is what most values' texts have at most beside the value's own
+// bytes: a float of 9 bytes may print 24.
+const reprSpace = 16
 
 // one takes the only argument.
 func one(c *engine.Call) ([]byte, error) {

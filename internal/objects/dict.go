@@ -225,7 +225,7 @@ func (d *dict) list(c *engine.Call, what listing) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if d.table.n <= smallView {
+	if d.table.small() {
 		c.Return(wire.OwnedRaw(dictView{d.table.live(), what}.Append(nil)))
 	} else {
 		c.ReturnView(dictView{d.table.view(), what})

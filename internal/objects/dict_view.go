@@ -24,9 +24,7 @@ type dictView struct {
 
 // Append appends a list of keys, values or pairs, a dict, or Python's repr.
 func (v dictView) Append(b []byte) []byte {
-	if v.what != listRepr {
-		b = wire.Grow(b, int(v.entries.bytes)+pairHead*v.entries.n)
-	}
+	b = wire.Grow(b, v.Size())
 	switch v.what {
 	case listMap:
 		b = wire.AppendMapHeader(b, v.entries.n)
@@ -50,6 +48,28 @@ func (v dictView) Append(b []byte) []byte {
 	return b
 }
 
+// Size implements engine.Sized.
+func (v dictView) Size() int {
+	n := 0
+	switch v.what {
+	case listMap:
+		n = int(v.entries.bytes)
+	case listItems:
+		for e := range v.entries.each {
+			n += wire.TupleSize(2, len(e.key)+len(e.value))
+		}
+	case listKeys:
+		for e := range v.entries.each {
+			n += len(e.key)
+		}
+	case listValues:
+		for e := range v.entries.each {
+			n += len(e.value)
+		}
+	}
+	return n
+}
+
 func (v dictView) repr(b []byte) []byte {
 	text := append(wire.Grow(nil, int(v.entries.bytes)+2*reprSpace*v.entries.n), '{')
 	for e := range v.entries.each {
@@ -62,9 +82,6 @@ func (v dictView) repr(b []byte) []byte {
 	}
 	return appendText(b, append(text, '}'))
 }
-
-// pairHead is at most what a pair has beside its two values.
-const pairHead = 7
 
 // appendPair appends a tuple of two.
 func appendPair(b []byte, k, v wire.Raw) []byte {
@@ -185,6 +202,11 @@ type manyView []wire.Raw
 
 // Append appends a list of [found, value].
 func (v manyView) Append(b []byte) []byte {
+	size := 0
+	for _, value := range v {
+		size += 3 + len(value)
+	}
+	b = wire.Grow(b, size)
 	b = wire.AppendArrayHeader(b, len(v))
 	for _, value := range v {
 		b = wire.AppendArrayHeader(b, 2)
@@ -333,7 +355,7 @@ func (d *dict) Repr() engine.View { return dictView{d.table.view(), listRepr} }
 
 // Value returns the dict.
 func (d *dict) Value() (wire.Raw, engine.View) {
-	if d.table.n <= smallView {
+	if d.table.small() {
 		return wire.OwnedRaw(dictView{d.table.live(), listMap}.Append(nil)), nil
 	}
 	return "", dictView{d.table.view(), listMap}

@@ -452,7 +452,7 @@ func (l *list) Repr() engine.View { return seqRepr{l.seq.clone()} }
 
 // Value returns the list.
 func (l *list) Value() (wire.Raw, engine.View) {
-	if l.seq.n <= smallView {
+	if l.seq.n <= smallView && l.seq.bytes <= smallBytes {
 		return wire.OwnedRaw(seqView{l.seq}.Append(nil)), nil
 	}
 	return "", seqView{l.seq.clone()}

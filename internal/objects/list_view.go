@@ -10,9 +10,12 @@ import (
 // seqView is a list as it was when the view was taken.
 type seqView struct{ seq seq }
 
+// Size implements engine.Sized.
+func (v seqView) Size() int { return int(v.seq.bytes) }
+
 // Append appends the list.
 func (v seqView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(wire.Grow(b, int(v.seq.bytes)), v.seq.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.seq.n)
 	for e := range v.seq.all {
 		b = append(b, e...)
 	}
@@ -42,8 +45,8 @@ type sliceView struct {
 	down  bool // from the last to the first
 }
 
-// Append appends the slice as a list.
-func (v sliceView) Append(b []byte) []byte {
+// Size implements engine.Sized.
+func (v sliceView) Size() int {
 	size, i := 0, 0
 	for e := range v.seq.all {
 		if i%v.step == 0 {
@@ -51,9 +54,17 @@ func (v sliceView) Append(b []byte) []byte {
 		}
 		i++
 	}
-	b = wire.AppendArrayHeader(wire.Grow(b, size), v.count)
+	return size
+}
+
+// Append appends the slice as a list.
+func (v sliceView) Append(b []byte) []byte {
+	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.count)
 	var back []wire.Raw
-	i = 0
+	if v.down {
+		back = make([]wire.Raw, 0, v.count)
+	}
+	i := 0
 	for e := range v.seq.all {
 		if i%v.step == 0 {
 			if v.down {
@@ -73,9 +84,12 @@ func (v sliceView) Append(b []byte) []byte {
 // concatView is two lists, one after the other.
 type concatView struct{ left, right seq }
 
+// Size implements engine.Sized.
+func (v concatView) Size() int { return int(v.left.bytes + v.right.bytes) }
+
 // Append appends the list.
 func (v concatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(wire.Grow(b, int(v.left.bytes+v.right.bytes)), v.left.n+v.right.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.left.n+v.right.n)
 	for e := range v.left.all {
 		b = append(b, e...)
 	}
@@ -91,9 +105,12 @@ type repeatView struct {
 	n   int
 }
 
+// Size implements engine.Sized.
+func (v repeatView) Size() int { return int(v.seq.bytes) * v.n }
+
 // Append appends the list.
 func (v repeatView) Append(b []byte) []byte {
-	b = wire.AppendArrayHeader(wire.Grow(b, int(v.seq.bytes)*v.n), v.seq.n*v.n)
+	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.seq.n*v.n)
 	for range v.n {
 		for e := range v.seq.all {
 			b = append(b, e...)

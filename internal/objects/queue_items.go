@@ -297,15 +297,20 @@ type queueView struct {
 	back   bool
 }
 
-// Append appends the list.
-func (v *queueView) Append(b []byte) []byte {
+// Size implements engine.Sized.
+func (v *queueView) Size() int {
 	size := 0
 	for _, items := range v.blocks {
 		for i := range items {
 			size += len(items[i].raw)
 		}
 	}
-	b = wire.AppendArrayHeader(wire.Grow(b, size), v.n)
+	return size
+}
+
+// Append appends the list.
+func (v *queueView) Append(b []byte) []byte {
+	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.n)
 	for i := range v.blocks {
 		items := v.blocks[i]
 		if v.back {

@@ -238,7 +238,7 @@ func (s *set) Repr() engine.View { return setRepr{s.table.view()} }
 
 // Value returns the set.
 func (s *set) Value() (wire.Raw, engine.View) {
-	if s.table.n <= smallView {
+	if s.table.small() {
 		return wire.OwnedRaw(appendSet(nil, s.table.live())), nil
 	}
 	return "", setView{s.table.view()}
@@ -262,11 +262,11 @@ type setView struct{ entries entries }
 // Append appends the set.
 func (v setView) Append(b []byte) []byte { return appendSet(b, v.entries) }
 
+// Size implements engine.Sized.
+func (v setView) Size() int { return int(v.entries.bytes) }
+
 func appendSet(b []byte, v entries) []byte {
-	size := 0
-	for e := range v.each {
-		size += len(e.key)
-	}
+	size := int(v.bytes)
 	b = wire.AppendSetHeader(wire.Grow(b, size), v.n, size)
 	for e := range v.each {
 		b = append(b, e.key...)

@@ -378,6 +378,9 @@ func (t *table) clone() table {
 	return c
 }
 
+// small reports whether the table is encoded under the lock.
+func (t *table) small() bool { return t.n <= smallView && t.bytes <= smallBytes }
+
 // view returns the entries as they are now, for reading outside the lock.
 func (t *table) view() entries {
 	t.owner = nil

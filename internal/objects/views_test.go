@@ -1,7 +1,10 @@
 package objects
 
 import (
+	"strings"
+
 	"fmt"
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"math"
 	"math/big"
 	"runtime"
@@ -147,22 +150,82 @@ func TestLargeViewsDoNotGrow(t *testing.T) {
 		args   []any
 		most   float64 // memory for each byte of the reply
 	}{
-		{d, "keys", nil, 2.5}, {d, "values", nil, 2.5}, {d, "items", nil, 1.4}, {d, "copy", nil, 1.4}, {d, "repr", nil, 2.4},
-		{l, "copy", nil, 1.1}, {l, "repr", nil, 2.4}, {l, "getslice", []any{1, n - 1}, 1.1}, {l, "getslice", []any{nil, nil, 2}, 1.1},
-		{l, "concat", []any{l}, 1.1}, {l, "repeat", []any{2}, 1.1}, {s, "copy", nil, 1.1}, {s, "repr", nil, 2.4},
+		{d, "keys", nil, 1.1}, {d, "values", nil, 1.1}, {d, "items", nil, 1.1}, {d, "copy", nil, 1.1}, {d, "repr", nil, 2.8},
+		{d, "get_many", []any{values}, 1.1},
+		{l, "copy", nil, 1.1}, {l, "repr", nil, 2.8}, {l, "getslice", []any{1, n - 1}, 1.1}, {l, "getslice", []any{nil, nil, 2}, 1.1},
+		{l, "getslice", []any{nil, nil, -1}, 2.1}, // with a table to walk back
+		{l, "concat", []any{values}, 1.1}, {l, "repeat", []any{2}, 1.1}, {s, "copy", nil, 1.1}, {s, "repr", nil, 2.8},
 		{q, "value", nil, 1.1}, {a, "value", nil, 1.1},
 	} {
-		c.ok(test.o, test.method, test.args...)
-		v := w.views[len(w.views)-1]
+		v := w.viewOf(c, test.o, test.method, test.args...)
 		if len(v.was) < 128<<10 {
 			t.Fatalf("%s: a reply of %d bytes is not large", test.method, len(v.was))
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		v.view.Append(nil)
-		runtime.ReadMemStats(&after)
-		if got := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(v.was)); got > test.most {
+		if got := float64(memoryOf(func() { v.view.Append(nil) })) / float64(len(v.was)); got > test.most {
 			t.Errorf("%s of a %s takes %.2f bytes for each byte of the reply, want at most %.2f", test.method, test.o.TypeID, got, test.most)
+		}
+		if s, ok := v.view.(engine.Sized); ok && (s.Size() > len(v.was) || s.Size() < len(v.was)-16 && test.method != "repr") {
+			t.Errorf("%s of a %s says that it has %d bytes and has %d", test.method, test.o.TypeID, s.Size(), len(v.was))
+		}
+	}
+}
+
+// TestKeysOfLargeValues asks for small keys of large values: the reply takes
+// its own size.
+func TestKeysOfLargeValues(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	c := w.clients[0]
+	d := c.create("dict")
+	large := strings.Repeat("v", 64<<10)
+	for i := range 100 {
+		c.ok(d, "set", i, large)
+	}
+	v := w.viewOf(c, d, "keys")
+	if got := memoryOf(func() { v.view.Append(nil) }); got > 4096 {
+		t.Errorf("the keys, %d bytes, take %d bytes of memory", len(v.was), got)
+	}
+	// A few large entries are not copied under the lock either.
+	l := c.create("list", []any{large})
+	w.viewOf(c, l, "repeat", 5)
+	w.viewOf(c, l, "value")
+}
+
+// viewOf makes a call, which must be answered with a view.
+func (w *world) viewOf(c *client, o wire.Ref, method string, args ...any) keptView {
+	w.t.Helper()
+	before := len(w.views)
+	c.ok(o, method, args...)
+	if len(w.views) != before+1 {
+		w.t.Fatalf("%s of a %s was not answered with a view", method, o.TypeID)
+	}
+	return w.views[before]
+}
+
+// memoryOf returns how many bytes f allocates.
+func memoryOf(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestLongWorkPauses counts how often work on a large list gives way.
+func TestLongWorkPauses(t *testing.T) {
+	var q seq
+	const n = 10_000
+	for i := range n {
+		q.push(wire.Raw(wire.AppendInt(nil, int64(i*7919%n))))
+	}
+	for what, work := range map[string]func(pause func()){
+		"sort":   func(pause func()) { q.sorted(false, pause) },
+		"search": func(pause func()) { q.find([]byte{0xc0}, 0, n, false, pause) },
+	} {
+		pauses := 0
+		work(func() { pauses++ })
+		if pauses < n/pauseEvery {
+			t.Errorf("%s of %d elements pauses %d times, want at least %d", what, n, pauses, n/pauseEvery)
 		}
 	}
 }

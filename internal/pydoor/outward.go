@@ -27,8 +27,8 @@ type encoder struct {
 
 // encode appends the reply to b. On an error it returns nothing.
 func (e *encoder) encode(b []byte, r *reply) ([]byte, error) {
-	// Texts and numbers take up to half as much again in a pickle.
-	e.w = pickle.NewWriter(wire.Grow(b, len(r.value)/2*3), e.conn.door.config.MaxMessage)
+	// Most values take up to half as much again in a pickle.
+	e.w = pickle.NewWriter(wire.Grow(b, min(len(r.value)/2*3, e.conn.door.config.MaxMessage)), e.conn.door.config.MaxMessage)
 	e.w.OpenTuple(2)
 	e.w.Str(r.kind)
 	switch {

@@ -154,6 +154,13 @@ func AppendFrozenSetHeader(dst []byte, n, size int) []byte {
 	return appendSeqHeader(dst, ExtFrozenSet, n, size)
 }
 
+// TupleSize returns how many bytes a tuple of n elements takes whose encodings
+// take size bytes together.
+func TupleSize(n, size int) int {
+	var buf [16]byte
+	return len(appendSeqHeader(buf[:0], ExtTuple, n, size)) + size
+}
+
 func appendSeqHeader(dst []byte, id int8, n, size int) []byte {
 	return AppendArrayHeader(AppendExtHeader(dst, id, arrayHeaderSize(n)+size), n)
 }
@@ -202,7 +209,7 @@ func AppendComplex(dst []byte, v complex128) []byte {
 
 // AppendByteArray appends a bytearray.
 func AppendByteArray(dst, v []byte) []byte {
-	return append(AppendExtHeader(dst, ExtByteArray, len(v)), v...)
+	return AppendLong(AppendExtHeader(dst, ExtByteArray, len(v)), v)
 }
 
 // AppendRef appends an object reference. A typeid that is empty or longer than
@@ -220,13 +227,13 @@ func AppendOpaque(dst []byte, lang string, data []byte) []byte {
 	dst = AppendExtHeader(dst, ExtOpaque, 1+len(lang)+len(data))
 	dst = append(dst, byte(len(lang)))
 	dst = append(dst, lang...)
-	return append(dst, data...)
+	return AppendLong(dst, data)
 }
 
 // AppendArray appends a typed array: data holds its elements packed, little-endian.
 func AppendArray(dst []byte, code byte, data []byte) []byte {
 	dst = append(AppendExtHeader(dst, ExtArray, 1+len(data)), code)
-	return append(dst, data...)
+	return AppendLong(dst, data)
 }
 
 // AppendTimestamp appends an instant as msgpack's timestamp, which is an aware

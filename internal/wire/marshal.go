@@ -183,7 +183,7 @@ func (e *encoder) elements(v reflect.Value, depth int) error {
 		}
 		e.b = AppendBinHeader(e.b, n)
 		if t.Kind() == reflect.Slice || v.CanAddr() {
-			e.b = append(e.b, v.Bytes()...)
+			e.b = AppendLong(e.b, v.Bytes())
 			return nil
 		}
 		for i := range n {

@@ -53,7 +53,7 @@ func Unmarshal(v []byte, into any, ctx any) error {
 		}
 	case *[]byte:
 		if h.typ == TypeBytes && p != nil {
-			*p = append(make([]byte, 0, h.n), h.payload(v)...)
+			*p = AppendLong(make([]byte, 0, h.n), h.payload(v))
 			return nil
 		}
 	case *int64:
