@@ -100,6 +100,10 @@ func (s *suite) processes() {
 	})
 }
 
+// scaleWarm is how long a new server and a new load generator run before they
+// are measured.
+const scaleWarm = 200 * time.Millisecond
+
 // scale compares the curve over the number of clients with that of raw
 // connections.
 func (s *suite) scale() {
@@ -112,10 +116,12 @@ func (s *suite) scale() {
 	first := caseOf(1)
 	for _, n := range []int{1, 10, 100, 1000} {
 		name := caseOf(n)
-		ours := s.loop(oursPlain, load.Request{Op: load.OpGet, Clients: n, Callers: n})
-		echo := s.loop(echoTCP, load.Request{Op: load.OpEcho, Callers: n})
+		// Alone, and warmer than others since all is new: no case should carry
+		// the connections of another along.
+		ours := warmed(scaleWarm, s.loopAlone(oursPlain, load.Request{Op: load.OpGet, Clients: n, Callers: n}))
+		echo := warmed(scaleWarm, s.loopAlone(echoTCP, load.Request{Op: load.OpEcho, Callers: n}))
 		s.add(bench.Case{
-			Group: "scale", Name: name, What: "As many sessions as callers, each with a connection of its own; dict get, and raw echo over as many connections.",
+			Group: "scale", Name: name, What: "As many sessions as callers, each with a connection of its own; dict get, and raw echo over as many connections. Servers and load generators are started for each measurement.",
 			Series: []bench.Series{ours, echo},
 		})
 		if n == 1 {

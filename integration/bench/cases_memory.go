@@ -36,29 +36,6 @@ func scaled(n, part int, round bench.Round) int {
 	return n
 }
 
-// pair is a server with a load generator on it.
-type pair struct {
-	e            *env
-	server, load *proc.Child
-}
-
-// alone runs f with a server and a load generator that nobody used before.
-func (s *suite) alone(t target, f func(p pair, round bench.Round) (map[string]float64, error)) func(context.Context, bench.Round) (map[string]float64, error) {
-	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		server, err := s.e.newServer(ctx, t.server)
-		if err != nil {
-			return nil, err
-		}
-		defer server.Close()
-		generator, err := s.e.newGenerator(ctx, t, server)
-		if err != nil {
-			return nil, err
-		}
-		defer generator.Close()
-		return f(pair{s.e, server, generator}, round)
-	}
-}
-
 // do makes a request of the load generator.
 func (p pair) do(r load.Request) (load.Sample, error) {
 	var got load.Sample
@@ -213,7 +190,9 @@ func (s *suite) million() {
 	})
 
 	const get = "dict get by number of entries, 50 callers"
-	few, many := oursPlain, oursPlain
+	few := oursPlain
+	few.apart = "large" // a million entries are nothing that other cases should carry along
+	many := few
 	few.label, many.label = "10 entries", "1,000,000 entries"
 	s.add(bench.Case{
 		Group: "memory", Name: get, What: "Reads a random entry of a small and of a large dict (a twentieth of the entries in a short run).",
@@ -228,6 +207,9 @@ func (s *suite) million() {
 	s.bar(bench.Bar{Row: row, Name: "get of 1,000,000 entries / of 10", Value: ops(get, many), Per: []bench.Term{ops(get, few)}, Limit: 0.8})
 }
 
+// walked is the server of the large objects that are walked.
+var walked = target{label: oursPlain.label, peer: oursPlain.peer, network: oursPlain.network, server: oursPlain.server, apart: "walked"}
+
 // delays measures how long other calls wait for one that walks a large object.
 func (s *suite) delays() {
 	const name, row = "calls beside a walk of 1,000,000 entries", "1,000,000 entries (16-byte keys and values) in one dict"
@@ -235,8 +217,9 @@ func (s *suite) delays() {
 		Group: "memory", Name: name, Metric: "max", Unit: "µs, the slowest", Lower: true,
 		What: "One caller gets one of 1,000 entries while another process walks a large object again and again: all items of a dict, a copy of it, a sort of a list of strings (a twentieth of the entries in a short run).",
 	}
+	get := load.Request{Op: load.OpGet, Callers: 1}
 	for _, how := range []string{load.WalkItems, load.WalkCopy, load.WalkSort} {
-		c.Series = append(c.Series, bench.Series{Name: how, Run: s.delay(how)})
+		c.Series = append(c.Series, bench.Series{Name: how, Run: s.delay(how, walked, get)})
 		s.bar(bench.Bar{
 			Row: row, Name: "slowest call beside " + how, AtMost: true, Limit: 10, Unit: "ms", Worst: true,
 			Value: bench.Term{Case: name, Series: how, Metric: "max_ms"},
@@ -245,47 +228,55 @@ func (s *suite) delays() {
 	s.add(c)
 }
 
-func (s *suite) delay(how string) func(context.Context, bench.Round) (map[string]float64, error) {
-	ready := false
+// delay measures one caller of t while another process walks a large object on
+// a server that only these cases use.
+func (s *suite) delay(how string, t target, r load.Request) func(context.Context, bench.Round) (map[string]float64, error) {
+	var ready *proc.Child // the walker that has filled its object
 	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		walker, err := s.e.generator(ctx, oursPlain, 1)
+		server, err := s.e.server(ctx, walked)
 		if err != nil {
 			return nil, err
 		}
-		other, err := s.e.generator(ctx, oursPlain, 0)
+		walker, err := s.e.generator(ctx, walked, 1)
+		if err != nil {
+			return nil, err
+		}
+		other, err := s.e.generator(ctx, t, 0)
 		if err != nil {
 			return nil, err
 		}
 		entries := scaled(manyEntries, 20, round)
-		var ignored load.Sample
-		if !ready {
+		walk := pair{s.e, server, walker}
+		if ready != walker {
 			for _, r := range []load.Request{
 				{Op: load.OpFill, Keys: entries, Size: valueSize, Name: load.LargeDict},
 				{Op: load.OpWalk, Keys: entries, Name: how},
 			} {
-				if err := s.e.ask(walker, slowWork, r, &ignored); err != nil {
+				if _, err := walk.do(r); err != nil {
 					return nil, err
 				}
 			}
-			ready = true
+			ready = walker
 		}
 		least := time.Second
 		if round.Short {
 			least = time.Second / 2
 		}
 		round.Duration = max(round.Duration, least)
-		walked := make(chan error, 1)
-		go func() {
-			r := load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)}
-			walked <- s.e.ask(walker, slowWork, r, &ignored)
-		}()
-		var got load.Sample
-		err = s.e.ask(other, slowWork, timed(load.Request{Op: load.OpGet, Callers: 1}, round), &got)
-		if err := errors.Join(err, <-walked); err != nil {
-			return nil, err
-		}
-		got["max_ms"] = got["max"] / 1000
-		return got, nil
+		beside := measurement(func(p pair, round bench.Round) (map[string]float64, error) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := walk.do(load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)})
+				done <- err
+			}()
+			got, err := p.do(timed(r, round))
+			if err := errors.Join(err, <-done); err != nil {
+				return nil, err
+			}
+			got["max_ms"] = got["max"] / 1000
+			return got, nil
+		})
+		return beside.profiled(pair{s.e, server, other}, walked, round)
 	}
 }
 
@@ -347,16 +338,7 @@ func (s *suite) allocations() {
 }
 
 func (s *suite) countAllocations(op string, calls float64, least time.Duration) func(context.Context, bench.Round) (map[string]float64, error) {
-	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		server, err := s.e.server(ctx, embedded.server)
-		if err != nil {
-			return nil, err
-		}
-		generator, err := s.e.generator(ctx, embedded, 0)
-		if err != nil {
-			return nil, err
-		}
-		p := pair{s.e, server, generator}
+	return s.shared(embedded, func(p pair, round bench.Round) (map[string]float64, error) {
 		round.Duration = max(round.Duration, least)
 		r := timed(load.Request{Op: op, Callers: 50}, round)
 		if _, err := p.do(r); err != nil {
@@ -381,5 +363,5 @@ func (s *suite) countAllocations(op string, calls float64, least time.Duration) 
 		got["server_allocs"] = (after.Mallocs - before.Mallocs) / (got["calls"] * calls)
 		got["client_allocs"] = got["allocs"] / calls
 		return got, nil
-	}
+	})
 }

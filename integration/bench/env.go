@@ -46,6 +46,7 @@ type target struct {
 	network string // "tcp", "tls", "unix"
 	server  string // of env.server
 	addr    string // which of the server's addresses; the network if empty
+	apart   string // a server and generators that only targets of the same word share; the common ones if empty
 }
 
 // The peers by the names that a run reports as missing.
@@ -126,9 +127,9 @@ func (e *env) start(ctx context.Context, name string, config any, argv ...string
 	return c, nil
 }
 
-// server returns the server of that name, started when first asked for.
-func (e *env) server(ctx context.Context, name string) (*proc.Child, error) {
-	return e.kept(e.servers, name, func() (*proc.Child, error) { return e.newServer(ctx, name) })
+// server returns the server of t, started when first asked for.
+func (e *env) server(ctx context.Context, t target) (*proc.Child, error) {
+	return e.kept(e.servers, t.server+"/"+t.apart, func() (*proc.Child, error) { return e.newServer(ctx, t.server) })
 }
 
 // newServer starts a server that nobody else uses.
@@ -182,9 +183,9 @@ func (e *env) address(server *proc.Child, t target) (string, error) {
 // generator returns load generator number n of t, connected to the shared
 // server, started when first asked for.
 func (e *env) generator(ctx context.Context, t target, n int) (*proc.Child, error) {
-	name := fmt.Sprintf("%s/%s/%s/%s/%d", t.peer, t.network, t.server, t.addr, n)
+	name := fmt.Sprintf("%s/%s/%s/%s/%s/%d", t.peer, t.network, t.server, t.addr, t.apart, n)
 	return e.kept(e.generators, name, func() (*proc.Child, error) {
-		server, err := e.server(ctx, t.server)
+		server, err := e.server(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -224,15 +225,11 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 	return e.start(ctx, name, spec, e.self, childArg, roleLoad)
 }
 
-// profiled runs f. With a prefix, and if t's server can profile itself, it does
-// so meanwhile.
-func (e *env) profiled(ctx context.Context, t target, prefix string, f func() error) error {
+// profiled runs f. With a prefix, and if the server is one of ours, which can
+// profile itself, it does so meanwhile.
+func (e *env) profiled(server *proc.Child, t target, prefix string, f func() error) error {
 	if prefix == "" || t.server != "managerd" && t.server != roleManager {
 		return f()
-	}
-	server, err := e.server(ctx, t.server)
-	if err != nil {
-		return err
 	}
 	if err := e.ask(server, 0, serverRequest{Profile: prefix + "-server"}, &struct{}{}); err != nil {
 		return err

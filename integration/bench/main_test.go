@@ -327,7 +327,7 @@ func TestOwnServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := s.e.server(t.Context(), embedded.server)
+	server, err := s.e.server(t.Context(), embedded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +370,7 @@ func TestRedis(t *testing.T) {
 	for _, op := range []string{load.OpGetMany, load.OpSetMany} {
 		measure(t, s.loop(rueidis, load.Request{Op: op, Callers: 1, Batch: 10}), brief)
 	}
-	server, err := e.server(t.Context(), "redis")
+	server, err := e.server(t.Context(), rueidis)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,9 @@ func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
 		}
 		ports[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
-	unix := filepath.Join(e.dir, "managerd.sock")
-	python := filepath.Join(e.dir, "managerd-python.sock")
+	_, own, _ := strings.Cut(ports[0], ":") // there may be several
+	unix := filepath.Join(e.dir, "managerd-"+own+".sock")
+	python := filepath.Join(e.dir, "managerd-"+own+"-python.sock")
 	addrs := map[string]string{"tcp": ports[0], "tls": ports[1], "unix": unix, serve.PythonTCP: ports[2], serve.PythonUnix: python}
 	return e.guard(ctx, "managerd", proc.Guarded{
 		Argv: []string{
