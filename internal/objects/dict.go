@@ -441,12 +441,12 @@ func (d *dict) add(o *engine.Object, c *engine.Call) error {
 	default:
 		sum = wire.Raw(delta)
 	}
-	var unfit *wire.OperandError
-	switch {
-	case errors.As(err, &unfit) && r != 0:
-		return wire.Errorf(wire.CodeType, "%s, key %s holds a value of type %s: %v",
-			objectText(o), keyText(k), wire.TypeName(d.table.at(r).value.Bytes()), err)
-	case err != nil:
+	if err != nil {
+		var unfit *wire.OperandError
+		if r != 0 && errors.As(err, &unfit) {
+			return wire.Errorf(wire.CodeType, "%s, key %s holds a value of type %s: %v",
+				objectText(o), keyText(k), wire.TypeName(d.table.at(r).value.Bytes()), err)
+		}
 		return wire.AsError(err)
 	}
 	if r != 0 {
