@@ -98,13 +98,15 @@ func (s *suite) lock() {
 		s.transports(name)
 	}
 	const row = "contended lock and semaphore, 50 waiters"
-	for _, op := range []string{load.OpContendLock, load.OpContendSemaphore} {
-		name := op + ", 50 waiters"
+	contended := []string{load.OpContendLock, load.OpContendSemaphore}
+	nameOf := func(op string) string { return op + ", 50 waiters" }
+	for _, op := range contended {
+		name := nameOf(op)
 		s.add(bench.Case{
 			Group: "lock", Name: name, Metric: "p50", Unit: "µs per handover", Lower: true,
 			What: "50 callers wait in a known order. A handover is the time from the call of release by one to the return of acquire of the next. " +
 				"It is compared with a dict get by one caller of the same client while all wait.",
-			Series: []bench.Series{s.loop(oursPlain, load.Request{Op: op, Callers: 50})},
+			Series: []bench.Series{s.loop(oursPlain, load.Request{Op: op, Callers: 50}), s.loop(oursTLS, load.Request{Op: op, Callers: 50})},
 		})
 		for _, q := range []string{"p50", "p99"} {
 			s.bar(bench.Bar{
@@ -114,6 +116,13 @@ func (s *suite) lock() {
 		}
 		s.bar(bench.Bar{
 			Row: row, Name: name + ", handovers in the order of waiting", Value: metric(name, oursPlain, "in_order"), Limit: 100, Unit: "%", Worst: true,
+		})
+	}
+	for _, op := range contended { // times, so the other way round than throughput
+		name := nameOf(op)
+		s.bar(bench.Bar{
+			Row: rowTLS, Name: name + ", handover p50, plain / TLS", Limit: 0.85,
+			Value: metric(name, oursPlain, "p50"), Per: []bench.Term{metric(name, oursTLS, "p50")},
 		})
 	}
 }
@@ -142,7 +151,7 @@ func (s *suite) objects() {
 	r := load.Request{Op: load.OpCreate, Callers: 1}
 	s.add(bench.Case{
 		Group: "objects", Name: create,
-		What:   "Creates a dict without a name and drops it. Python: manager.dict() and del, each with connections of its own, as its library does.",
+		What:   "Creates a dict without a name and drops it. Python: manager.dict() and del, each with connections of its own, as its library does. The time ends when the server has forgotten all of them: our release returns before the server hears of it, Python's del waits for it.",
 		Series: []bench.Series{s.loop(oursUnix, r), s.loop(pythonUnix, r)},
 	})
 	s.bar(bench.Bar{
@@ -154,7 +163,7 @@ func (s *suite) objects() {
 	get.label = "syncmanager, dict get"
 	s.add(bench.Case{
 		Group: "objects", Name: add,
-		What: "Calls a method of a type registered in Go by its name, in an embedded server; dict get is measured on the same server.",
+		What: "Calls a method of a type registered in Go by its name, in an embedded server; dict get is measured on the same server. The type is registered as Concurrent: its calls take no turns.",
 		Series: []bench.Series{
 			s.loop(embedded, load.Request{Op: load.OpAdd, Callers: 50}), s.loop(get, load.Request{Op: load.OpGet, Callers: 50}),
 			s.loop(netRPC, load.Request{Op: load.OpAdd, Callers: 50}),

@@ -154,7 +154,7 @@ func (s *suite) bulk() {
 	r := load.Request{Op: load.OpCopy, Callers: 1, Size: bulkSize, Batch: 2 * bulkSize >> 20}
 	s.add(bench.Case{
 		Group: "bulk", Name: name, Metric: "ops", Unit: "MiB/s, both ways",
-		What:   "Stores 64 MiB of bytes in a dict and reads them back. It runs for a second before it is measured, so that the memory is warm. Raw: sends 64 MiB to a server that reads all of it into fresh memory and sends it back; its client reads into the same memory each time, while a value that is got has memory of its own.",
+		What:   "Stores 64 MiB of bytes in a dict and reads them back; both sides send the same written memory, no zeros, and check the first and last byte of what comes back. It runs for a second before it is measured, so that the memory is warm. Raw: sends 64 MiB to a server that reads all of it into fresh memory and sends it back; its client reads into the same memory each time, while a value that is got has memory of its own.",
 		Series: []bench.Series{large(s.loop(oursPlain, r)), large(s.loop(copyTCP, r))},
 	})
 	s.bar(bench.Bar{

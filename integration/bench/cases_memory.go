@@ -69,10 +69,12 @@ func (s *suite) parked() {
 		Series: []bench.Series{{Name: embedded.label, Run: s.alone(embedded, measureParked)}},
 	})
 	s.bar(bench.Bar{Row: row, Name: "server memory of a parked call", Value: metric(name, embedded, "bytes"), AtMost: true, Limit: 1024, Unit: "bytes"})
-	s.bar(bench.Bar{
-		Row: row, Name: "waking one / a plain call (queue.qsize)", AtMost: true, Limit: 2,
-		Value: metric(name, embedded, "p50"), Per: []bench.Term{metric(name, embedded, "plain_p50")},
-	})
+	for _, q := range []string{"p50", "p99"} {
+		s.bar(bench.Bar{
+			Row: row, Name: "waking one / a plain call (queue.qsize), " + q, AtMost: true, Limit: 2,
+			Value: metric(name, embedded, q), Per: []bench.Term{metric(name, embedded, "plain_"+q)},
+		})
+	}
 	s.bar(bench.Bar{Row: row, Name: "goroutines of the server per parked call", Value: metric(name, embedded, "goroutines"), AtMost: true, Limit: 0.01, Unit: "goroutines"})
 }
 
@@ -189,20 +191,22 @@ func (s *suite) million() {
 		Value: metric(name, embedded, "bytes"), Per: []bench.Term{{Case: name, Series: "redis", Metric: "bytes"}},
 	})
 
+	byEntries := func(t target, n int) bench.Series {
+		return bench.Series{Name: t.label, Run: s.shared(t, func(p pair, round bench.Round) (map[string]float64, error) {
+			large := scaled(manyEntries, 20, round)
+			r := load.Request{Op: load.OpGet, Callers: 50, Keys: min(n, large), Table: large}
+			return repeat(r)(p, round)
+		})}
+	}
 	const get = "dict get by number of entries, 50 callers"
 	few := oursPlain
 	few.apart = "large" // a million entries are nothing that other cases should carry along
 	many := few
 	few.label, many.label = "10 entries", "1,000,000 entries"
 	s.add(bench.Case{
-		Group: "memory", Name: get, What: "Reads a random entry of a small and of a large dict (a twentieth of the entries in a short run).",
-		Series: []bench.Series{
-			s.loop(few, load.Request{Op: load.OpGet, Callers: 50, Keys: fewEntries}),
-			{Name: many.label, Run: func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-				r := load.Request{Op: load.OpGet, Callers: 50, Keys: scaled(manyEntries, 20, round), Name: load.LargeDict}
-				return s.loop(many, r).Run(ctx, round)
-			}},
-		},
+		Group: "memory", Name: get,
+		What:   "Reads a random entry of a small and of a large dict (a twentieth of the entries in a short run). Keys come from a table of as many strings for both, so that the client's work is the same.",
+		Series: []bench.Series{byEntries(few, fewEntries), byEntries(many, manyEntries)},
 	})
 	s.bar(bench.Bar{Row: row, Name: "get of 1,000,000 entries / of 10", Value: ops(get, many), Per: []bench.Term{ops(get, few)}, Limit: 0.8})
 }
@@ -215,7 +219,8 @@ func (s *suite) delays() {
 	const name, row = "calls beside a walk of 1,000,000 entries", "1,000,000 entries (16-byte keys and values) in one dict"
 	c := bench.Case{
 		Group: "memory", Name: name, Metric: "max", Unit: "µs, the slowest", Lower: true,
-		What: "One caller gets one of 1,000 entries while another process walks a large object again and again: all items of a dict, a copy of it, a sort of a list of strings (a twentieth of the entries in a short run).",
+		What: "One caller gets one of 1,000 entries while another process walks a large object again and again: all items of a dict, a copy of it, a sort of a list of strings (a twentieth of the entries in a short run). " +
+			"Raw echo beside items is the control: one caller of the 64-byte TCP echo, which has nothing to do with managerd, during the same walk. It shows how much of a delay is the machine's, on whose cores the processes take turns.",
 	}
 	get := load.Request{Op: load.OpGet, Callers: 1}
 	for _, how := range []string{load.WalkItems, load.WalkCopy, load.WalkSort} {
@@ -225,6 +230,11 @@ func (s *suite) delays() {
 			Value: bench.Term{Case: name, Series: how, Metric: "max_ms"},
 		})
 	}
+	control := echoTCP
+	control.label = "raw echo beside " + load.WalkItems
+	c.Series = append(c.Series, bench.Series{
+		Name: control.label, Run: s.delay(load.WalkItems, control, load.Request{Op: load.OpEcho, Callers: 1}),
+	})
 	s.add(c)
 }
 
@@ -297,7 +307,7 @@ func (s *suite) churn() {
 }
 
 func measureChurn(p pair, round bench.Round) (map[string]float64, error) {
-	r := load.Request{Op: load.OpChurn, Callers: churners, Count: churnWarm, Every: sampled}
+	r := load.Request{Op: load.OpCreate, Callers: churners, Count: churnWarm, Every: sampled}
 	if _, err := p.do(r); err != nil {
 		return nil, err
 	}

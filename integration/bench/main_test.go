@@ -335,7 +335,7 @@ func TestOwnServer(t *testing.T) {
 	for _, r := range []load.Request{
 		{Op: load.OpPark, Callers: 20, Clients: 2}, {Op: load.OpWake, Count: 5}, {Op: load.OpUnpark},
 		{Op: load.OpIdle, Count: 5}, {Op: load.OpIdleClose},
-		{Op: load.OpChurn, Callers: 2, Count: 50},
+		{Op: load.OpCreate, Callers: 2, Count: 50},
 		{Op: load.OpFill, Keys: 2500, Name: load.LargeDict},
 		{Op: load.OpWalk, Keys: 2500, Name: load.WalkItems}, {Op: load.OpWalk, Keys: 2500, Name: load.WalkCopy},
 		{Op: load.OpWalk, Keys: 2500, Name: load.WalkSort},

@@ -62,7 +62,7 @@ func (d *manager) contend(ctx context.Context, r Request) (Sample, error) {
 	if err := d.Prepare(ctx, plain); err != nil {
 		return nil, err
 	}
-	plain.names = keys(r.Keys)
+	plain.names = keys(r.Keys, 0)
 	get, err := d.Op(ctx, plain, 0)
 	if err != nil {
 		return nil, err

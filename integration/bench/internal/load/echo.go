@@ -63,15 +63,21 @@ func (e *echo) Op(_ context.Context, r Request, i int) (Op, error) {
 // copyOp stores size bytes in the copy server and reads them back, one after
 // the other, as a set and a get do.
 func copyOp(conn net.Conn, size int) Op {
+	data := pattern(size)
 	out := binary.BigEndian.AppendUint64(make([]byte, 0, size+8), uint64(size))
-	out = append(out, make([]byte, size)...)
+	out = append(out, data...)
 	in := make([]byte, size)
 	return func() error {
+		if size > 0 { // what came the last time proves nothing
+			in[0], in[size-1] = 0, 0
+		}
 		if _, err := conn.Write(out); err != nil {
 			return err
 		}
-		_, err := io.ReadFull(conn, in)
-		return err
+		if _, err := io.ReadFull(conn, in); err != nil {
+			return err
+		}
+		return samePattern(in, data)
 	}
 }
 

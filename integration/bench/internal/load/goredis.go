@@ -36,7 +36,7 @@ func connectGoRedis(ctx context.Context, s Spec) (Driver, error) {
 func (d *goRedisDriver) Prepare(ctx context.Context, r Request) error {
 	switch r.Op {
 	case OpGet, OpSet:
-		for _, k := range keys(r.Keys) {
+		for _, k := range keys(r.Keys, 0) {
 			if err := d.client.Set(ctx, k, value(r.Size), 0).Err(); err != nil {
 				return fmt.Errorf("fill: %w", err)
 			}

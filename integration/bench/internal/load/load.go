@@ -34,6 +34,7 @@ type Request struct {
 	Every   int    `json:"every,omitempty"`   // each Every-th operation is timed; 0 is each
 	Size    int    `json:"size,omitempty"`    // bytes of a value
 	Keys    int    `json:"keys,omitempty"`    // entries of the dict
+	Table   int    `json:"table,omitempty"`   // strings that name them, some by turns if more than Keys; 0 is Keys
 	Batch   int    `json:"batch,omitempty"`   // keys in one call; operations are counted in these
 	Name    string `json:"name,omitempty"`    // of the shared object
 	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part
@@ -67,6 +68,13 @@ type Measurer interface {
 	Measure(ctx context.Context, r Request) (Sample, bool, error)
 }
 
+// Settler is a driver whose operations leave something to be done.
+type Settler interface {
+	// Settle waits until the server has done all that the callers of r asked
+	// for. The time counts as theirs.
+	Settle(ctx context.Context, r Request) error
+}
+
 // UnknownOpError says that a peer has no such workload.
 type UnknownOpError struct{ Peer, Op string }
 
@@ -83,7 +91,7 @@ const (
 	OpLock    = "lock"     // acquire and release a lock of the caller's own
 	OpGetMany = "get-many" // read Batch entries in one call; counted in keys
 	OpSetMany = "set-many" // overwrite Batch entries in one call; counted in keys
-	OpCreate  = "create"   // create an anonymous object and release it
+	OpCreate  = "create"   // create an anonymous object and release it; at the end the server has forgotten all
 	OpAdd     = "add"      // call Add(int, int) of a registered type
 	OpCopy    = "copy"     // store Size bytes, then read them back
 	OpFill    = "fill"     // not measured: fill a dict with Keys entries

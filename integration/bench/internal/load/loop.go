@@ -27,7 +27,7 @@ func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, 
 	if err := d.Prepare(ctx, r); err != nil {
 		return nil, fmt.Errorf("%s: prepare: %w", r.Op, err)
 	}
-	r.names = keys(r.Keys)
+	r.names = keys(r.Keys, r.Table)
 	ops := make([]Op, r.Callers)
 	for i := range ops {
 		op, err := d.Op(ctx, r, i)
@@ -38,6 +38,9 @@ func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, 
 	}
 	if r.Warm > 0 {
 		if _, err := loop(ops, time.Duration(r.Warm)*time.Millisecond, 0, 1<<30); err != nil {
+			return nil, fmt.Errorf("%s: warming up: %w", r.Op, err)
+		}
+		if _, err := settle(ctx, d, r); err != nil {
 			return nil, fmt.Errorf("%s: warming up: %w", r.Op, err)
 		}
 	}
@@ -52,10 +55,27 @@ func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, 
 		return nil, err
 	}
 	got, err := loop(ops, time.Duration(r.Millis)*time.Millisecond, r.Count, max(r.Every, 1))
+	var after time.Duration
+	if err == nil {
+		after, err = settle(ctx, d, r)
+	}
 	if err := errors.Join(err, stop()); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Op, err)
 	}
+	got.elapsed += after
 	return got.sample(r), nil
+}
+
+// settle lets d wait for what the operations have left to be done, and returns
+// how long that took.
+func settle(ctx context.Context, d Driver, r Request) (time.Duration, error) {
+	s, ok := d.(Settler)
+	if !ok {
+		return 0, nil
+	}
+	began := time.Now()
+	err := s.Settle(ctx, r)
+	return time.Since(began), err
 }
 
 // tally is what a loop has counted.

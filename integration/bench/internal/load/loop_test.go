@@ -1,12 +1,16 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // fake is a driver whose operations count.
@@ -98,7 +102,7 @@ func TestSampling(t *testing.T) {
 }
 
 func TestValuesAreTheSameForAll(t *testing.T) {
-	names := keys(1_000)
+	names := keys(1_000, 0)
 	if len(names) != 1000 || names[7] != "key:000000000007" {
 		t.Errorf("keys: %d, %q", len(names), names[7])
 	}
@@ -106,6 +110,13 @@ func TestValuesAreTheSameForAll(t *testing.T) {
 		if len(n) != 16 {
 			t.Fatalf("key %q has %d bytes, want 16", n, len(n))
 		}
+	}
+	table := keys(10, 1_000)
+	if len(table) != 1000 || table[7] != names[7] || table[999] != names[9] {
+		t.Errorf("10 keys in a table of 1,000: %d, %q, %q", len(table), table[7], table[999])
+	}
+	if unsafe.StringData(table[7]) == unsafe.StringData(table[17]) {
+		t.Error("the strings of a table share their memory")
 	}
 	if len(value(0)) != 16 || len(value(40)) != 40 {
 		t.Error("a value has another size than asked for")
@@ -127,6 +138,51 @@ func TestValuesAreTheSameForAll(t *testing.T) {
 	if got := w.pick(names[:5], 100); len(got) != 5 {
 		t.Errorf("pick of all gave %d names", len(got))
 	}
+}
+
+func TestPattern(t *testing.T) {
+	sent := pattern(1000)
+	if len(sent) != 1000 || bytes.IndexByte(sent, 0) >= 0 {
+		t.Errorf("a pattern of %d bytes, a zero at %d", len(sent), bytes.IndexByte(sent, 0))
+	}
+	if err := samePattern(slices.Clone(sent), sent); err != nil {
+		t.Error(err)
+	}
+	for _, at := range []int{0, 999} {
+		got := slices.Clone(sent)
+		got[at] = 0
+		if samePattern(got, sent) == nil {
+			t.Errorf("byte %d is another, and nobody notices", at)
+		}
+	}
+	if samePattern(sent[:999], sent) == nil || samePattern(nil, nil) != nil {
+		t.Error("a length is judged wrongly")
+	}
+}
+
+// settling is a driver that takes its time afterwards.
+type settling struct {
+	fake
+	settled int
+}
+
+func (s *settling) Settle(context.Context, Request) error {
+	s.settled++
+	time.Sleep(50 * time.Millisecond)
+	return nil
+}
+
+func TestSettlingIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(settling)
+		s, err := Run(t.Context(), d, Request{Op: OpGet, Callers: 1, Count: 10}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.settled != 1 || s["ops"] != 200 {
+			t.Errorf("settled %d times, %v operations a second; want once, and 10 in 50 ms", d.settled, s["ops"])
+		}
+	})
 }
 
 func TestUnknownPeer(t *testing.T) {

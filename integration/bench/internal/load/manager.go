@@ -29,6 +29,7 @@ type manager struct {
 	prepared map[string]bool // named dicts that are filled
 	parked   *parked         // callers that wait, between requests
 	idle     []*proxy.Manager
+	objects  int // that the server had before OpCreate
 }
 
 func connectManager(ctx context.Context, s Spec) (Driver, error) {
@@ -68,6 +69,16 @@ func (d *manager) session(ctx context.Context, i int) (*proxy.Manager, error) {
 func (d *manager) Prepare(ctx context.Context, r Request) error {
 	switch r.Op {
 	case OpGet, OpSet, OpGetMany, OpSetMany:
+	case OpCreate:
+		m, err := d.session(ctx, 0)
+		if err != nil {
+			return err
+		}
+		n, err := count(ctx, m, "objects")
+		d.mu.Lock()
+		d.objects = n
+		d.mu.Unlock()
+		return err
 	default:
 		return nil
 	}
@@ -83,6 +94,28 @@ func (d *manager) Prepare(ctx context.Context, r Request) error {
 		return nil
 	}
 	return d.fill(ctx, name, r)
+}
+
+// Settle waits after OpCreate until the server has no more objects than before:
+// releases travel in batches behind the calls.
+func (d *manager) Settle(ctx context.Context, r Request) error {
+	if r.Op != OpCreate {
+		return nil
+	}
+	m, err := d.session(ctx, 0)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	before := d.objects
+	d.mu.Unlock()
+	if err := until(ctx, func() (bool, error) {
+		n, err := count(ctx, m, "objects")
+		return n <= before, err
+	}); err != nil {
+		return fmt.Errorf("objects are left: %w", err)
+	}
+	return nil
 }
 
 // dictOf names the dict of r: dicts of different sizes are different ones.
@@ -248,7 +281,7 @@ func bulkOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, r.Size)
+	data := pattern(r.Size)
 	return func() error {
 		if err := dict.Set(ctx, "bulk", data); err != nil {
 			return err
@@ -257,7 +290,7 @@ func bulkOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {
 		if err != nil {
 			return err
 		}
-		return many(len(got), len(data))
+		return samePattern(got, data)
 	}, nil
 }
 

@@ -22,7 +22,6 @@ const (
 	OpIdle             = "idle"       // connect Count sessions
 	OpIdleClose        = "idle-close" // close them
 	OpNeighbours       = "neighbours" // Callers get while one more copies Size bytes
-	OpChurn            = "churn"      // create and release Count objects, until the server has forgotten all
 	OpWalk             = "walk"       // walk a large object again and again: Name says how
 )
 
@@ -33,7 +32,7 @@ func (d *manager) Measure(ctx context.Context, r Request) (Sample, bool, error) 
 		OpContendLock: d.contend, OpContendSemaphore: d.contend,
 		OpPark: d.park, OpWake: d.wake, OpUnpark: d.unpark,
 		OpIdle: d.connectIdle, OpIdleClose: d.closeIdle,
-		OpNeighbours: d.neighbours, OpWalk: d.walkLarge, OpChurn: d.churn,
+		OpNeighbours: d.neighbours, OpWalk: d.walkLarge,
 	}[r.Op]
 	if !ok {
 		return nil, false, nil
@@ -250,33 +249,6 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 		return nil, err
 	}
 	s["copies"] = float64(copies)
-	return s, nil
-}
-
-// churn creates and releases r.Count objects. Releases travel in batches behind
-// the calls, so it waits until the server has as many objects as before.
-func (d *manager) churn(ctx context.Context, r Request) (Sample, error) {
-	m, err := d.session(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	before, err := count(ctx, m, "objects")
-	if err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	r.Op = OpCreate
-	s, err := Run(ctx, d, r, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := until(ctx, func() (bool, error) {
-		n, err := count(ctx, m, "objects")
-		return n <= before, err
-	}); err != nil {
-		return nil, fmt.Errorf("objects are left: %w", err)
-	}
-	s["ops"] = float64(r.Count) / time.Since(began).Seconds()
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ func (d *rpcDriver) Prepare(_ context.Context, r Request) error {
 	default:
 		return nil
 	}
-	for _, k := range keys(r.Keys) {
+	for _, k := range keys(r.Keys, 0) {
 		var ok bool
 		if err := d.client.Call("Store.Set", serve.Entry{Key: k, Value: value(r.Size)}, &ok); err != nil {
 			return fmt.Errorf("fill: %w", err)

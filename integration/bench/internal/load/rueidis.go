@@ -47,7 +47,7 @@ func (d *rueidisDriver) Prepare(ctx context.Context, r Request) error {
 	b := d.client.B()
 	switch r.Op {
 	case OpGet, OpSet, OpGetMany, OpSetMany:
-		for _, k := range keys(r.Keys) {
+		for _, k := range keys(r.Keys, 0) {
 			if err := d.client.Do(ctx, b.Set().Key(k).Value(value(r.Size)).Build()).Error(); err != nil {
 				return fmt.Errorf("fill: %w", err)
 			}
