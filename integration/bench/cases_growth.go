@@ -30,14 +30,28 @@ func (s *suite) several(label string, t target, n int, r load.Request) bench.Ser
 			}
 			children[i] = child
 		}
+		server, err := s.e.server(ctx, t)
+		if err != nil {
+			return nil, err
+		}
 		request := timed(r, round)
-		request.Hold, request.Profile = true, ""
+		request.Hold = true
 		prepared := make([]load.Sample, n)
-		if err := s.each(children, round.Warm, request, prepared); err != nil {
+		err = s.each(children, round.Warm, prepared, func(i int) any {
+			request := request
+			if i > 0 { // one profile of the clients tells enough
+				request.Profile = ""
+			}
+			return request
+		})
+		if err != nil {
 			return nil, err
 		}
 		got := make([]load.Sample, n)
-		if err := s.each(children, round.Duration, struct{}{}, got); err != nil {
+		err = s.e.profiled(server, t, round.Profile, func() error {
+			return s.each(children, round.Duration, got, func(int) any { return struct{}{} })
+		})
+		if err != nil {
 			return nil, err
 		}
 		total := make(map[string]float64)
@@ -50,13 +64,13 @@ func (s *suite) several(label string, t target, n int, r load.Request) bench.Ser
 	}}
 }
 
-// each makes the same request of all children at the same time. It returns the
+// each makes a request of each of the children at the same time. It returns the
 // first error in their order; the others would most often be the same.
-func (s *suite) each(children []*proc.Child, planned time.Duration, request any, got []load.Sample) error {
+func (s *suite) each(children []*proc.Child, planned time.Duration, got []load.Sample, request func(i int) any) error {
 	failed := make([]error, len(children))
 	var wg sync.WaitGroup
 	for i, child := range children {
-		wg.Go(func() { failed[i] = s.e.ask(child, planned, request, &got[i]) })
+		wg.Go(func() { failed[i] = s.e.ask(child, planned, request(i), &got[i]) })
 	}
 	wg.Wait()
 	for _, err := range failed {

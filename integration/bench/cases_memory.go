@@ -100,7 +100,7 @@ func measureParked(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	woken, err := p.do(load.Request{Op: load.OpWake, Count: min(wakes, n/2), Size: valueSize})
+	woken, err := p.do(load.Request{Op: load.OpWake, Count: min(wakes, n/2), Size: valueSize, Profile: clientProfile(round)})
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func measureIdle(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := p.do(load.Request{Op: load.OpIdle, Count: n})
+	got, err := p.do(load.Request{Op: load.OpIdle, Count: n, Profile: clientProfile(round)})
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ func measureChurn(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Count = scaled(churned, 10, round)
+	r.Count, r.Profile = scaled(churned, 10, round), clientProfile(round)
 	got, err := p.do(r)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,10 @@
 // JSON lines on their standard input and output (internal/proc), and end when
 // these do.
 //
+// Most cases share the servers and generators of their sides for all rounds. Those
+// that would leave thousands of sessions or a million entries behind have some of
+// their own, so that no other case carries these along.
+//
 // # Fairness
 //
 // Both sides of a ratio have the same number of callers, the same keys and

@@ -323,6 +323,14 @@ func TestOwnServer(t *testing.T) {
 	if got["p99"] <= 0 || got["copies"] < 1 {
 		t.Errorf("neighbours: %v", got)
 	}
+	profiled := brief
+	profiled.Profile = filepath.Join(t.TempDir(), "two")
+	measure(t, s.several("two", embedded, 2, load.Request{Op: load.OpGet, Callers: 1}), profiled)
+	for _, suffix := range []string{"-client.cpu.pprof", "-client.allocs-before.pprof", "-server.cpu.pprof", "-server.allocs.pprof"} {
+		if _, err := os.Stat(profiled.Profile + suffix); err != nil {
+			t.Error(err)
+		}
+	}
 	child, err := s.e.generator(t.Context(), embedded, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -440,7 +448,7 @@ func TestOneCaseFromTheCommand(t *testing.T) {
 	}
 	stdout.Reset()
 	args = []string{
-		"-run", "^(allocations of a dict get|10 clients with 1 caller each)$", "-rounds", "1", "-duration", "5ms",
+		"-run", "^(allocations of a dict get|10 clients with 1 caller each|contended lock, 50 waiters)$", "-rounds", "1", "-duration", "5ms",
 		"-json", filepath.Join(dir, "out.json"), "-svg", filepath.Join(dir, "plots"), "-profile", filepath.Join(dir, "profiles"),
 	}
 	if err := run(t.Context(), args, &stdout, io.Discard); err != nil {
@@ -452,6 +460,9 @@ func TestOneCaseFromTheCommand(t *testing.T) {
 	for _, name := range []string{
 		"out.json", "plots/allocations.svg", "profiles/10-clients-with-1-caller-each-syncmanager-server.cpu.pprof",
 		"profiles/10-clients-with-1-caller-each-syncmanager-client.allocs.pprof",
+		"profiles/10-clients-with-1-caller-each-syncmanager-client.allocs-before.pprof",
+		"profiles/allocations-of-a-dict-get-syncmanager-server.cpu.pprof",
+		"profiles/contended-lock-50-waiters-syncmanager-client.cpu.pprof",
 	} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)

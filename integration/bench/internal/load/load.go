@@ -37,7 +37,7 @@ type Request struct {
 	Table   int    `json:"table,omitempty"`   // strings that name them, some by turns if more than Keys; 0 is Keys
 	Batch   int    `json:"batch,omitempty"`   // keys in one call; operations are counted in these
 	Name    string `json:"name,omitempty"`    // of the shared object
-	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part
+	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part; of all, in what is no closed loop
 
 	Hold  bool     `json:"hold,omitempty"` // prepare and warm up, then wait for the parent's word
 	names []string // of the entries, set by Run once for all callers

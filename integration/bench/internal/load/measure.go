@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 	"github.com/syncmanager/syncmanager/proxy"
 )
@@ -37,11 +38,15 @@ func (d *manager) Measure(ctx context.Context, r Request) (Sample, bool, error) 
 	if !ok {
 		return nil, false, nil
 	}
-	s, err := run(ctx, r)
+	stop, err := profile.Start(r.Profile)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", r.Op, err)
+		return nil, true, err
 	}
-	return s, true, err
+	s, err := run(ctx, r)
+	if err := errors.Join(err, stop()); err != nil {
+		return nil, true, fmt.Errorf("%s: %w", r.Op, err)
+	}
+	return s, true, nil
 }
 
 // fillAfresh fills the dict of r.
@@ -229,7 +234,7 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm, Profile: r.Profile}
+	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm}
 	var (
 		stop   atomic.Bool
 		copies int

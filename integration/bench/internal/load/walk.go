@@ -21,7 +21,7 @@ const (
 	largeList = "bench:large list"
 )
 
-// LargeDict is the name of the dict that OpWalk walks, for OpFill and OpGet.
+// LargeDict is the name of the dict that OpWalk walks, for OpFill.
 const LargeDict = largeDict
 
 // walkLarge walks a large object until r.Millis are over, at least once.

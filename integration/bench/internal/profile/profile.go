@@ -9,12 +9,21 @@ import (
 	"runtime/pprof"
 )
 
-// Start starts a CPU profile into prefix.cpu.pprof and returns what ends it and
-// writes the allocations since the program's start to prefix.allocs.pprof. With
-// an empty prefix both do nothing. Only one profile can run at a time.
+// Start starts a CPU profile into prefix.cpu.pprof and returns what ends it.
+// Allocations are counted from the program's start on; those until Start are
+// written to prefix.allocs-before.pprof, and those until the end to
+// prefix.allocs.pprof, so that
+//
+//	go tool pprof -base prefix.allocs-before.pprof prefix.allocs.pprof
+//
+// shows what was allocated in between. With an empty prefix both do nothing.
+// Only one profile can run at a time.
 func Start(prefix string) (stop func() error, err error) {
 	if prefix == "" {
 		return func() error { return nil }, nil
+	}
+	if err := allocations(prefix + ".allocs-before.pprof"); err != nil {
+		return nil, err
 	}
 	f, err := os.Create(prefix + ".cpu.pprof")
 	if err != nil {

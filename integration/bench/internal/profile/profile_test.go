@@ -21,7 +21,7 @@ func TestStart(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	for _, suffix := range []string{".cpu.pprof", ".allocs.pprof"} {
+	for _, suffix := range []string{".cpu.pprof", ".allocs-before.pprof", ".allocs.pprof"} {
 		if info, err := os.Stat(prefix + suffix); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", suffix, err)
 		}
