@@ -106,10 +106,12 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 				places <- struct{}{}
 				all.Go(func() {
 					defer func() { <-places }()
-					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+					ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 					defer cancel()
+					// A slow machine must be able to connect several times
+					// within a lease.
 					trial := &Trial{
-						Seed: seed, Server: serve(t, addr), AuthKey: testKey(t), Lease: 5 * time.Second, Dial: time.Second / 2,
+						Seed: seed, Server: serve(t, addr), AuthKey: testKey(t), Lease: 12 * time.Second, Dial: 2 * time.Second,
 						Relay:     RelayConfig{Latency: time.Millisecond, Silent: 10, Mean: 4000},
 						Survivors: 5, Dying: 2, Ops: 45, Pause: 10 * time.Millisecond,
 					}
