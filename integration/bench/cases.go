@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
-	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/serve"
 )
 
@@ -87,67 +85,6 @@ func (s *suite) loopAlone(t target, r load.Request) bench.Series {
 	return bench.Series{Name: t.label, Needs: t.needs(), Run: s.alone(t, repeat(r))}
 }
 
-// measurement is what a series does in a round.
-type measurement func(p pair, round bench.Round) (map[string]float64, error)
-
-// repeat is the measurement of an ordinary loop.
-func repeat(r load.Request) measurement {
-	return func(p pair, round bench.Round) (map[string]float64, error) {
-		var got load.Sample
-		err := p.e.ask(p.load, round.Duration+round.Warm, timed(r, round), &got)
-		return got, err
-	}
-}
-
-// pair is a server with a load generator on it.
-type pair struct {
-	e            *env
-	server, load *proc.Child
-}
-
-// shared runs f with the server and the load generator that all cases of t
-// share.
-func (s *suite) shared(t target, f measurement) func(context.Context, bench.Round) (map[string]float64, error) {
-	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		server, err := s.e.server(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		generator, err := s.e.generator(ctx, t, 0)
-		if err != nil {
-			return nil, err
-		}
-		return f.profiled(pair{s.e, server, generator}, t, round)
-	}
-}
-
-// alone runs f with a server and a load generator that nobody used before.
-func (s *suite) alone(t target, f measurement) func(context.Context, bench.Round) (map[string]float64, error) {
-	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		server, err := s.e.newServer(ctx, t.server)
-		if err != nil {
-			return nil, err
-		}
-		defer server.Close()
-		generator, err := s.e.newGenerator(ctx, t, server)
-		if err != nil {
-			return nil, err
-		}
-		defer generator.Close()
-		return f.profiled(pair{s.e, server, generator}, t, round)
-	}
-}
-
-// profiled is f, with a profile of the server if the round asks for one. The
-// load generator is told with the requests that are measured.
-func (f measurement) profiled(p pair, t target, round bench.Round) (got map[string]float64, err error) {
-	err = p.e.profiled(p.server, t, round.Profile, func() error {
-		got, err = f(p, round)
-		return err
-	})
-	return got, err
-}
-
 // timed completes a request with the ordinary numbers and a round's times.
 func timed(r load.Request, round bench.Round) load.Request {
 	if r.Size == 0 {
@@ -163,16 +100,7 @@ func timed(r load.Request, round bench.Round) load.Request {
 		r.Millis = int(round.Duration / time.Millisecond)
 		r.Warm = int(round.Warm / time.Millisecond)
 	}
-	r.Profile = clientProfile(round)
 	return r
-}
-
-// clientProfile is the prefix of a load generator's profiles, if any.
-func clientProfile(round bench.Round) string {
-	if round.Profile == "" {
-		return ""
-	}
-	return round.Profile + "-client"
 }
 
 // callers is "1 caller" or "n callers".

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
-	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 )
 
 // The sizes of the case with several client processes.
@@ -17,69 +15,6 @@ const (
 	perProcess   = 50
 	pythonThread = 50
 )
-
-// several is the series of n load generators of t that run r at the same time:
-// all prepare and warm up, and when the last one is ready, all start.
-func (s *suite) several(label string, t target, n int, r load.Request) bench.Series {
-	return bench.Series{Name: label, Needs: t.needs(), Run: func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		children := make([]*proc.Child, n)
-		for i := range children {
-			child, err := s.e.generator(ctx, t, i)
-			if err != nil {
-				return nil, err
-			}
-			children[i] = child
-		}
-		server, err := s.e.server(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		request := timed(r, round)
-		request.Hold = true
-		prepared := make([]load.Sample, n)
-		err = s.each(children, round.Warm, prepared, func(i int) any {
-			request := request
-			if i > 0 { // one profile of the clients tells enough
-				request.Profile = ""
-			}
-			return request
-		})
-		if err != nil {
-			return nil, err
-		}
-		got := make([]load.Sample, n)
-		err = s.e.profiled(server, t, round.Profile, func() error {
-			return s.each(children, round.Duration, got, func(int) any { return struct{}{} })
-		})
-		if err != nil {
-			return nil, err
-		}
-		total := make(map[string]float64)
-		for _, sample := range got {
-			total["ops"] += sample["ops"]
-			total["p50"] += sample["p50"] / float64(n)
-			total["p99"] = max(total["p99"], sample["p99"])
-		}
-		return total, nil
-	}}
-}
-
-// each makes a request of each of the children at the same time. It returns the
-// first error in their order; the others would most often be the same.
-func (s *suite) each(children []*proc.Child, planned time.Duration, got []load.Sample, request func(i int) any) error {
-	failed := make([]error, len(children))
-	var wg sync.WaitGroup
-	for i, child := range children {
-		wg.Go(func() { failed[i] = s.e.ask(child, planned, request(i), &got[i]) })
-	}
-	wg.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // processes compares many client processes with Python's server, and with the
 // same load from one process.

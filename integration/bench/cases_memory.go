@@ -36,13 +36,6 @@ func scaled(n, part int, round bench.Round) int {
 	return n
 }
 
-// do makes a request of the load generator.
-func (p pair) do(r load.Request) (load.Sample, error) {
-	var got load.Sample
-	err := p.e.ask(p.load, slowWork, r, &got)
-	return got, err
-}
-
 // memory asks the server for what it takes, after a collection if collect.
 func (p pair) memory(collect bool) (proc.Memory, error) {
 	var m proc.Memory
@@ -100,7 +93,7 @@ func measureParked(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	woken, err := p.do(load.Request{Op: load.OpWake, Count: min(wakes, n/2), Size: valueSize, Profile: clientProfile(round)})
+	woken, err := p.measure(load.Request{Op: load.OpWake, Count: min(wakes, n/2), Size: valueSize}, round)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +128,7 @@ func measureIdle(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := p.do(load.Request{Op: load.OpIdle, Count: n, Profile: clientProfile(round)})
+	got, err := p.measure(load.Request{Op: load.OpIdle, Count: n}, round)
 	if err != nil {
 		return nil, err
 	}
@@ -255,8 +248,12 @@ func (s *suite) delay(how string, t target, r load.Request) func(context.Context
 		if err != nil {
 			return nil, err
 		}
+		beside, err := s.e.server(ctx, t) // the same, but for raw echo
+		if err != nil {
+			return nil, err
+		}
 		entries := scaled(manyEntries, 20, round)
-		walk := pair{s.e, server, walker}
+		walk := pair{s.e, walked, server, walker}
 		if ready != walker {
 			for _, r := range []load.Request{
 				{Op: load.OpFill, Keys: entries, Size: valueSize, Name: load.LargeDict},
@@ -273,20 +270,17 @@ func (s *suite) delay(how string, t target, r load.Request) func(context.Context
 			least = time.Second / 2
 		}
 		round.Duration = max(round.Duration, least)
-		beside := measurement(func(p pair, round bench.Round) (map[string]float64, error) {
-			done := make(chan error, 1)
-			go func() {
-				_, err := walk.do(load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)})
-				done <- err
-			}()
-			got, err := p.do(timed(r, round))
-			if err := errors.Join(err, <-done); err != nil {
-				return nil, err
-			}
-			got["max_ms"] = got["max"] / 1000
-			return got, nil
-		})
-		return beside.profiled(pair{s.e, server, other}, walked, round)
+		done := make(chan error, 1)
+		go func() {
+			_, err := walk.do(load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)})
+			done <- err
+		}()
+		got, err := pair{s.e, t, beside, other}.measure(timed(r, round), round)
+		if err := errors.Join(err, <-done); err != nil {
+			return nil, err
+		}
+		got["max_ms"] = got["max"] / 1000
+		return got, nil
 	}
 }
 
@@ -315,8 +309,8 @@ func measureChurn(p pair, round bench.Round) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Count, r.Profile = scaled(churned, 10, round), clientProfile(round)
-	got, err := p.do(r)
+	r.Count = scaled(churned, 10, round)
+	got, err := p.measure(r, round)
 	if err != nil {
 		return nil, err
 	}
@@ -355,22 +349,14 @@ func (s *suite) countAllocations(op string, calls float64, least time.Duration) 
 			return nil, err
 		}
 		r.Warm = 0 // what is not counted as a call must not run in between
-		before, err := p.memory(false)
-		if err != nil {
-			return nil, err
-		}
-		got, err := p.do(r)
-		if err != nil {
-			return nil, err
-		}
-		after, err := p.memory(false)
+		got, err := p.measure(r, round)
 		if err != nil {
 			return nil, err
 		}
 		if got["calls"] == 0 {
 			return nil, fmt.Errorf("%s: no call was made", op)
 		}
-		got["server_allocs"] = (after.Mallocs - before.Mallocs) / (got["calls"] * calls)
+		got["server_allocs"] /= calls
 		got["client_allocs"] = got["allocs"] / calls
 		return got, nil
 	})

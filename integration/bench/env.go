@@ -66,6 +66,16 @@ func (t target) needs() []string {
 	return nil
 }
 
+// answers reports whether t's server is this program, which can be asked for its
+// counters and profiles.
+func (e *env) answers(t target) bool {
+	switch t.server {
+	case roleManager, roleRPC, roleEcho:
+		return true
+	}
+	return t.server == "managerd" && e.embed
+}
+
 func newEnv(ctx context.Context) (*env, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -223,18 +233,6 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 		return e.start(ctx, name, spec, e.python, "-B", filepath.Join(e.dir, "load.py"))
 	}
 	return e.start(ctx, name, spec, e.self, childArg, roleLoad)
-}
-
-// profiled runs f. With a prefix, and if the server is one of ours, which can
-// profile itself, it does so meanwhile.
-func (e *env) profiled(server *proc.Child, t target, prefix string, f func() error) error {
-	if prefix == "" || t.server != "managerd" && t.server != roleManager {
-		return f()
-	}
-	if err := e.ask(server, 0, serverRequest{Profile: prefix + "-server"}, &struct{}{}); err != nil {
-		return err
-	}
-	return errors.Join(f(), e.ask(server, 0, serverRequest{Stop: true}, &struct{}{}))
 }
 
 // hangs is how much longer than planned a request may take.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/load"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/report"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
@@ -267,6 +269,30 @@ func measure(t *testing.T, s bench.Series, round bench.Round) map[string]float64
 	return got
 }
 
+// wantUsed fails t if a series lacks what both sides have used, or has one of
+// the figures that are not to be had.
+func wantUsed(t *testing.T, what string, got map[string]float64, not ...string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return
+	}
+	for _, side := range []string{"client_", "server_"} {
+		for _, figure := range []string{proc.CPU, proc.Reads, proc.Writes, proc.Switches} {
+			name := side + figure
+			_, ok := got[name]
+			if slices.Contains(not, name) {
+				if ok {
+					t.Errorf("%s: %s is %v, which cannot be known", what, name, got[name])
+				}
+				continue
+			}
+			if got[name] <= 0 {
+				t.Errorf("%s: %s is %v: %v", what, name, got[name], got)
+			}
+		}
+	}
+}
+
 func TestOwnPeers(t *testing.T) {
 	s := &suite{e: testEnv(t)}
 	for _, tt := range []struct {
@@ -284,16 +310,30 @@ func TestOwnPeers(t *testing.T) {
 		if got["ops"] <= 0 || got["p50"] <= 0 || got["calls"] < 1 {
 			t.Errorf("%s %s: %v", tt.t.label, tt.r.Op, got)
 		}
+		wantUsed(t, tt.t.label+" "+tt.r.Op, got)
+	}
+	// One message a call: what both sides read and write is known.
+	got := measure(t, s.loop(echoTCP, load.Request{Op: load.OpEcho, Callers: 1}), bench.Round{Duration: 50 * time.Millisecond})
+	for _, name := range []string{"client_writes", "server_writes"} {
+		if v, ok := got[name]; ok && (v < 1 || v > 1.1) {
+			t.Errorf("echo: %s is %v for each call, want 1", name, v)
+		}
 	}
 	if _, err := s.loop(netRPC, load.Request{Op: load.OpLock, Callers: 1}).Run(t.Context(), brief); err == nil || !strings.Contains(err.Error(), `no workload "lock"`) {
 		t.Errorf("a workload that a peer does not have: %v", err)
 	}
 	// The generator that has failed serves on.
 	measure(t, s.loop(netRPC, load.Request{Op: load.OpGet, Callers: 1}), brief)
-	got := measure(t, s.several("two", echoTCP, 2, load.Request{Op: load.OpEcho, Callers: 1}), brief)
+	got = measure(t, s.several("two", echoTCP, 2, load.Request{Op: load.OpEcho, Callers: 1}), brief)
 	if got["ops"] <= 0 {
 		t.Errorf("two generators: %v", got)
 	}
+	wantUsed(t, "two generators", got)
+	if _, err := s.several("two", netRPC, 2, load.Request{Op: load.OpLock, Callers: 1}).Run(t.Context(), brief); err == nil {
+		t.Error("two generators without the workload: no error")
+	}
+	// Some of them may have waited for a word that never came.
+	measure(t, s.several("two", netRPC, 2, load.Request{Op: load.OpGet, Callers: 1}), brief)
 }
 
 func TestOwnServer(t *testing.T) {
@@ -318,11 +358,13 @@ func TestOwnServer(t *testing.T) {
 		if got["in_order"] != 100 || got["trip_p50"] <= 0 {
 			t.Errorf("%s: %v", op, got)
 		}
+		wantUsed(t, op, got)
 	}
 	got := measure(t, s.loop(embedded, load.Request{Op: load.OpNeighbours, Callers: 2, Size: 1 << 20}), brief)
 	if got["p99"] <= 0 || got["copies"] < 1 {
 		t.Errorf("neighbours: %v", got)
 	}
+	wantUsed(t, "neighbours", got)
 	profiled := brief
 	profiled.Profile = filepath.Join(t.TempDir(), "two")
 	measure(t, s.several("two", embedded, 2, load.Request{Op: load.OpGet, Callers: 1}), profiled)
@@ -339,7 +381,7 @@ func TestOwnServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pair{s.e, server, child}
+	p := pair{s.e, embedded, server, child}
 	for _, r := range []load.Request{
 		{Op: load.OpPark, Callers: 20, Clients: 2}, {Op: load.OpWake, Count: 5}, {Op: load.OpUnpark},
 		{Op: load.OpIdle, Count: 5}, {Op: load.OpIdleClose},
@@ -351,6 +393,19 @@ func TestOwnServer(t *testing.T) {
 		if _, err := p.do(r); err != nil {
 			t.Errorf("%s %s: %v", r.Op, r.Name, err)
 		}
+	}
+	if _, err := p.do(load.Request{Op: load.OpPark, Callers: 20, Clients: 2}); err != nil {
+		t.Error(err)
+	}
+	for _, r := range []load.Request{{Op: load.OpWake, Count: 5}, {Op: load.OpIdle, Count: 5}, {Op: load.OpCreate, Callers: 2, Count: 50}} {
+		got, err := p.measure(r, brief)
+		if err != nil || got["calls"] != float64(r.Count) {
+			t.Errorf("%s: %v, %v", r.Op, got, err)
+		}
+		wantUsed(t, r.Op, got)
+	}
+	if _, err := p.do(load.Request{Op: load.OpUnpark}); err != nil {
+		t.Error(err)
 	}
 	if _, err := p.do(load.Request{Op: load.OpWake, Count: 1}); err == nil {
 		t.Error("waking when nobody is parked must be an error")
@@ -370,9 +425,11 @@ func TestRedis(t *testing.T) {
 	unix.network = "unix"
 	for _, over := range []target{rueidis, goRedis, unix} {
 		for _, op := range []string{load.OpGet, load.OpSet, load.OpQueue, load.OpLock} {
-			if got := measure(t, s.loop(over, load.Request{Op: op, Callers: 3}), brief); got["ops"] <= 0 {
+			got := measure(t, s.loop(over, load.Request{Op: op, Callers: 3}), brief)
+			if got["ops"] <= 0 {
 				t.Errorf("%s %s: %v", over.label, op, got)
 			}
+			wantUsed(t, over.label+" "+op, got)
 		}
 	}
 	for _, op := range []string{load.OpGetMany, load.OpSetMany} {
@@ -386,7 +443,7 @@ func TestRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (pair{e, server, child}).do(load.Request{Op: load.OpFill, Keys: 2500}); err != nil {
+	if _, err := (pair{e, rueidis, server, child}).do(load.Request{Op: load.OpFill, Keys: 2500}); err != nil {
 		t.Error(err)
 	}
 }
@@ -405,12 +462,15 @@ func TestPython(t *testing.T) {
 			t.Errorf("%s: %v", op, got)
 		}
 	}
+	wantUsed(t, "python", measure(t, s.loop(pythonUnix, load.Request{Op: load.OpGet, Callers: 2}), brief))
 	for _, over := range []target{doorTCP, doorUnix} {
 		over.server = roleManager // managerd has the same doors, but is built first
 		for _, op := range []string{load.OpGet, load.OpSet, load.OpCreate, load.OpCopy} {
-			if got := measure(t, s.loop(over, load.Request{Op: op, Callers: 1}), brief); got["ops"] <= 0 {
+			got := measure(t, s.loop(over, load.Request{Op: op, Callers: 1}), brief)
+			if got["ops"] <= 0 {
 				t.Errorf("%s over %s: %v", op, over.network, got)
 			}
+			wantUsed(t, op+" over "+over.network, got, "server_reads", "server_writes")
 		}
 	}
 	if n := doorTCP.needs(); len(n) != 1 || n[0] != peerPython {

@@ -89,9 +89,10 @@ class Load:
     def loop(self, r, millis, hold=False):
         """Runs all callers for that long; the sample of internal/load.
 
-        With hold it waits for the parent's word once all are connected.
+        With hold it waits for the parent's word once all are connected, and
+        again when all are done and no thread has ended.
         """
-        ready, start = (threading.Barrier(r["callers"] + 1) for _ in range(2))
+        step = threading.Barrier(r["callers"] + 1)  # connected, start, done, end
         stop, connecting = threading.Event(), threading.Lock()
         times, errors = [], []
 
@@ -102,36 +103,45 @@ class Load:
                 # at once overflow the server's backlog, and then wait for ever.
                 with connecting:
                     op()
-                ready.wait()
-                start.wait()
+                step.wait()
+                step.wait()
                 while not stop.is_set():
                     began = time.perf_counter()
                     op()
                     mine.append(time.perf_counter() - began)
+                step.wait()
+                step.wait()
             except Exception:
                 errors.append(traceback.format_exc(limit=-1))
                 stop.set()
-                ready.abort()
-                start.abort()
+                step.abort()
             times.append(mine)
 
         threads = [threading.Thread(target=caller, args=(self.op(r, i),)) for i in range(r["callers"])]
         for t in threads:
             t.start()
-        try:
-            ready.wait()
+
+        def pause():
             if hold:
                 say({})
                 hear()
-            start.wait()
+
+        elapsed = 0
+        try:
+            step.wait()
+            pause()
+            step.wait()
+            began = time.perf_counter()
+            stop.wait(millis / 1000)
+            stop.set()
+            step.wait()
+            elapsed = time.perf_counter() - began
+            pause()
+            step.wait()
         except threading.BrokenBarrierError:
             pass  # the reason stands in errors
-        began = time.perf_counter()
-        stop.wait(millis / 1000)
-        stop.set()
         for t in threads:
             t.join()
-        elapsed = time.perf_counter() - began
         if errors:
             raise RuntimeError(errors[0].strip())
         every = sorted(t for mine in times for t in mine)

@@ -244,8 +244,8 @@ func (b Bar) verdict(got float64) Verdict {
 
 var unfit = regexp.MustCompile(`[^a-z0-9]+`)
 
-// fileName makes a file name of free text.
-func fileName(dir string, parts ...string) string {
+// FileName makes the path of a file of free text.
+func FileName(dir string, parts ...string) string {
 	name := strings.ToLower(strings.Join(parts, "-"))
 	return filepath.Join(dir, strings.Trim(unfit.ReplaceAllString(name, "-"), "-"))
 }

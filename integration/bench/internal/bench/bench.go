@@ -51,7 +51,7 @@ type Options struct {
 	Duration time.Duration
 	Short    bool
 	Missing  map[string]string // peer -> why it cannot run
-	Profile  string            // directory for CPU profiles, written in the last round
+	Profile  string            // directory for profiles of the last round, under names of FileName
 	Log      io.Writer         // progress, a line each; nil is silent
 }
 
@@ -144,7 +144,7 @@ func (r *Result) Replace(later *Result) {
 func (o Options) round(n int, caseName, series string) Round {
 	r := Round{Number: n, Duration: o.Duration, Warm: o.Duration / 5, Short: o.Short}
 	if o.Profile != "" && n == o.Rounds-1 {
-		r.Profile = fileName(o.Profile, caseName, series)
+		r.Profile = FileName(o.Profile, caseName, series)
 	}
 	return r
 }

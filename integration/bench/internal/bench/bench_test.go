@@ -201,7 +201,7 @@ func TestEndOfContext(t *testing.T) {
 }
 
 func TestFileName(t *testing.T) {
-	got := fileName("dir", "dict get, 50 callers", "syncmanager (tls)")
+	got := FileName("dir", "dict get, 50 callers", "syncmanager (tls)")
 	if want := "dir/dict-get-50-callers-syncmanager-tls"; strings.ReplaceAll(got, "\\", "/") != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -72,30 +72,37 @@ func (d *manager) contend(ctx context.Context, r Request) (Sample, error) {
 		handovers      int
 		inOrder        int
 	)
-	for began := time.Now(); handovers == 0 || time.Since(began) < time.Duration(r.Millis)*time.Millisecond; {
-		l, err := passAlong(ctx, c, r.Callers, func() error {
-			for range r.Callers {
-				at := time.Now()
-				if err := get(); err != nil {
-					return err
+	gets := func() error {
+		for range r.Callers {
+			at := time.Now()
+			if err := get(); err != nil {
+				return err
+			}
+			trip.Record(time.Since(at))
+		}
+		return nil
+	}
+	err = r.window(func() error {
+		for began := time.Now(); handovers == 0 || time.Since(began) < time.Duration(r.Millis)*time.Millisecond; {
+			l, err := passAlong(ctx, c, r.Callers, gets)
+			if err != nil {
+				return err
+			}
+			handover.Merge(&l.handover)
+			handovers += len(l.order)
+			for place, waiter := range l.order {
+				if place == waiter {
+					inOrder++
 				}
-				trip.Record(time.Since(at))
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		handover.Merge(&l.handover)
-		handovers += len(l.order)
-		for place, waiter := range l.order {
-			if place == waiter {
-				inOrder++
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	s := Sample{
-		"handovers": float64(handovers), "in_order": 100 * float64(inOrder) / float64(handovers),
+		"calls": float64(handovers), "in_order": 100 * float64(inOrder) / float64(handovers),
 		"trip_p50": micros(trip.Quantile(0.5)), "trip_p99": micros(trip.Quantile(0.99)),
 	}
 	latency(s, &handover)

@@ -10,8 +10,11 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 )
 
 // Spec says what to connect to. It travels on standard input, so that keys
@@ -37,14 +40,39 @@ type Request struct {
 	Table   int    `json:"table,omitempty"`   // strings that name them, some by turns if more than Keys; 0 is Keys
 	Batch   int    `json:"batch,omitempty"`   // keys in one call; operations are counted in these
 	Name    string `json:"name,omitempty"`    // of the shared object
-	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part; of all, in what is no closed loop
+	Profile string `json:"profile,omitempty"` // prefix of the files for profiles of the measured part
 
-	Hold  bool     `json:"hold,omitempty"` // prepare and warm up, then wait for the parent's word
-	names []string // of the entries, set by Run once for all callers
+	Hold  bool         `json:"hold,omitempty"` // wait for the parent's word before and after the measured part
+	pause func() error // how, set by Run
+	names []string     // of the entries, set by Run once for all callers
+}
+
+// window runs f as the measured part of r: with profiles if r asks for them,
+// and with r.Hold between two words of the parent, who counts meanwhile what
+// both sides use.
+func (r Request) window(f func() error) error {
+	stop, err := profile.Start(r.Profile)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{r.hold, f, r.hold} {
+		if err = step(); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, stop())
+}
+
+func (r Request) hold() error {
+	if !r.Hold || r.pause == nil {
+		return nil
+	}
+	return r.pause()
 }
 
 // Sample is what one measurement gives: figures by name. Times are in
-// microseconds, "ops" is operations per second.
+// microseconds, "ops" is operations per second, "calls" how many operations the
+// measured part had.
 type Sample map[string]float64
 
 // Op is one operation of one caller. It is called by one goroutine at a time.

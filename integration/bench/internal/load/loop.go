@@ -2,20 +2,19 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
 // Run performs one request: it prepares the driver, warms up and measures. With
-// r.Hold it calls pause before it measures.
+// r.Hold it calls pause before and after what it measures.
 func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, error) {
+	r.pause = pause
 	if m, ok := d.(Measurer); ok {
 		if s, done, err := m.Measure(ctx, r); done || err != nil {
 			return s, err
@@ -45,21 +44,16 @@ func Run(ctx context.Context, d Driver, r Request, pause func() error) (Sample, 
 		}
 	}
 	runtime.GC()
-	if r.Hold {
-		if err := pause(); err != nil {
-			return nil, err
-		}
-	}
-	stop, err := profile.Start(r.Profile)
-	if err != nil {
-		return nil, err
-	}
-	got, err := loop(ops, time.Duration(r.Millis)*time.Millisecond, r.Count, max(r.Every, 1))
+	var got *tally
 	var after time.Duration
-	if err == nil {
+	err := r.window(func() (err error) {
+		if got, err = loop(ops, time.Duration(r.Millis)*time.Millisecond, r.Count, max(r.Every, 1)); err != nil {
+			return err
+		}
 		after, err = settle(ctx, d, r)
-	}
-	if err := errors.Join(err, stop()); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Op, err)
 	}
 	got.elapsed += after

@@ -63,7 +63,7 @@ func TestTimedLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if float64(f.calls.Load()) < s["calls"] || s["calls"] < 1 || paused != 1 {
+	if float64(f.calls.Load()) < s["calls"] || s["calls"] < 1 || paused != 2 {
 		t.Errorf("%d operations, %d pauses, sample %v", f.calls.Load(), paused, s)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 	"github.com/syncmanager/syncmanager/proxy"
 )
@@ -38,12 +37,8 @@ func (d *manager) Measure(ctx context.Context, r Request) (Sample, bool, error) 
 	if !ok {
 		return nil, false, nil
 	}
-	stop, err := profile.Start(r.Profile)
-	if err != nil {
-		return nil, true, err
-	}
 	s, err := run(ctx, r)
-	if err := errors.Join(err, stop()); err != nil {
+	if err != nil {
 		return nil, true, fmt.Errorf("%s: %w", r.Op, err)
 	}
 	return s, true, nil
@@ -131,20 +126,26 @@ func (d *manager) wake(ctx context.Context, r Request) (Sample, error) {
 	}
 	var woken, plain stats.Histogram
 	v := value(r.Size)
-	for range r.Count {
-		began := time.Now()
-		if _, err := p.puts.QSize(ctx); err != nil {
-			return nil, err
+	err := r.window(func() error {
+		for range r.Count {
+			began := time.Now()
+			if _, err := p.puts.QSize(ctx); err != nil {
+				return err
+			}
+			plain.Record(time.Since(began))
+			began = time.Now()
+			if err := p.puts.Put(ctx, v); err != nil {
+				return err
+			}
+			woken.Record((<-p.got).Sub(began))
+			p.left--
 		}
-		plain.Record(time.Since(began))
-		began = time.Now()
-		if err := p.puts.Put(ctx, v); err != nil {
-			return nil, err
-		}
-		woken.Record((<-p.got).Sub(began))
-		p.left--
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	s := Sample{"plain_p50": micros(plain.Quantile(0.5)), "plain_p99": micros(plain.Quantile(0.99))}
+	s := Sample{"calls": float64(r.Count), "plain_p50": micros(plain.Quantile(0.5)), "plain_p99": micros(plain.Quantile(0.99))}
 	latency(s, &woken)
 	return s, nil
 }
@@ -175,28 +176,33 @@ func (d *manager) connectIdle(ctx context.Context, r Request) (Sample, error) {
 		mu    sync.Mutex
 		first error
 	)
-	began := time.Now()
-	for range min(dialers, r.Count) {
-		wg.Go(func() {
-			for next.Add(1) <= int64(r.Count) {
-				m, err := proxy.Connect(ctx, d.addr, d.config)
-				mu.Lock()
-				if err != nil {
-					first = errors.Join(first, err)
-					mu.Unlock()
-					return
-				}
-				d.idle = append(d.idle, m)
+	connect := func() {
+		for next.Add(1) <= int64(r.Count) {
+			m, err := proxy.Connect(ctx, d.addr, d.config)
+			mu.Lock()
+			if err != nil {
+				first = errors.Join(first, err)
 				mu.Unlock()
+				return
 			}
-		})
+			d.idle = append(d.idle, m)
+			mu.Unlock()
+		}
 	}
-	wg.Wait()
-	elapsed := time.Since(began)
-	if first != nil {
-		return nil, fmt.Errorf("after %d sessions: %w", len(d.idle), first)
+	var elapsed time.Duration
+	err := r.window(func() error {
+		began := time.Now()
+		for range min(dialers, r.Count) {
+			wg.Go(connect)
+		}
+		wg.Wait()
+		elapsed = time.Since(began)
+		return first
+	})
+	if err != nil {
+		return nil, fmt.Errorf("after %d sessions: %w", len(d.idle), err)
 	}
-	return Sample{"sessions": float64(r.Count), "per_second": float64(r.Count) / elapsed.Seconds()}, nil
+	return Sample{"calls": float64(r.Count), "per_second": float64(r.Count) / elapsed.Seconds()}, nil
 }
 
 // closeIdle closes what connectIdle has opened.
@@ -234,7 +240,7 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm}
+	small := Request{Op: OpGet, Callers: r.Callers, Keys: r.Keys, Every: 1, Millis: r.Millis, Warm: r.Warm, Hold: r.Hold, Profile: r.Profile}
 	var (
 		stop   atomic.Bool
 		copies int
@@ -247,7 +253,7 @@ func (d *manager) neighbours(ctx context.Context, r Request) (Sample, error) {
 			copies++
 		}
 	})
-	s, err := Run(ctx, d, small, nil)
+	s, err := Run(ctx, d, small, r.pause)
 	stop.Store(true)
 	wg.Wait()
 	if err := errors.Join(err, failed); err != nil {

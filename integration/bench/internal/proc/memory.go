@@ -48,16 +48,16 @@ func Counters() Memory {
 func RSS(pid int) (int64, error) {
 	// smaps_rollup counts exactly; status lags by up to 64 pages per thread.
 	if n, err := procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:"); err == nil {
-		return n, nil
+		return n << 10, nil
 	}
 	n, err := procField(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
 	if err != nil {
 		return 0, fmt.Errorf("resident size of process %d: %w", pid, err)
 	}
-	return n, nil
+	return n << 10, nil
 }
 
-// procField reads a field given in kB from a file of /proc.
+// procField reads the number of a field from a file of /proc; sizes are in kB.
 func procField(path, field string) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -71,7 +71,7 @@ func procField(path, field string) (int64, error) {
 			continue
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-		return n << 10, err
+		return n, err
 	}
 	return 0, fmt.Errorf("%s has no field %q", path, field)
 }

@@ -9,6 +9,12 @@ import (
 	"runtime/pprof"
 )
 
+// The profiles of the two sides of a measurement, behind a common prefix.
+const (
+	Client = "-client"
+	Server = "-server"
+)
+
 // Start starts a CPU profile into prefix.cpu.pprof and returns what ends it.
 // Allocations are counted from the program's start on; those until Start are
 // written to prefix.allocs-before.pprof, and those until the end to

@@ -94,6 +94,25 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestColumns(t *testing.T) {
+	one := func(v float64) stats.Summary { return stats.Summarize([]float64{v}) }
+	c := bench.CaseResult{Metric: "p50", Series: []bench.SeriesResult{
+		{Name: "a", Metrics: map[string]stats.Summary{
+			"p50": one(7), "client_cpu": one(0.82), "client_reads": one(1), "client_writes": one(1.5), "client_switches": one(2),
+		}},
+		{Name: "b", Metrics: map[string]stats.Summary{"p50": one(8)}},
+	}}
+	cols := columnsOf(c)
+	if got, want := strings.Join(titles(cols), "|"), "CPU µs client|reads + writes client|switches client + server"; got != want {
+		t.Fatalf("columns %s, want %s: no empty ones, and not the case's own figure again", got, want)
+	}
+	for i, want := range []string{"7.00|0 %|0.82|1.00 + 1.50|2.00 + –", "8.00|0 %|||"} {
+		if got := strings.Join(row(c, c.Series[i], cols), "|"); got != want {
+			t.Errorf("row %s, want %s", got, want)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
 	if err := sample().JSON(&b); err != nil {

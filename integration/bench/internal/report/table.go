@@ -12,11 +12,6 @@ import (
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
-// extras are the figures that stand beside a case's own one, where it has them.
-var extras = []struct{ metric, title string }{
-	{"p50", "p50 µs"}, {"p99", "p99 µs"}, {"max", "max µs"}, {"allocs", "client allocs"},
-}
-
 // Text writes r for a terminal.
 func (r *Report) Text(w io.Writer) error {
 	var b bytes.Buffer
@@ -27,9 +22,10 @@ func (r *Report) Text(w io.Writer) error {
 		fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(group))
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, c := range r.of(group) {
-			cells(tw, append([]string{c.Name, c.Unit, "spread"}, titles()...))
+			cols := columnsOf(c)
+			cells(tw, append([]string{c.Name, c.Unit, "spread"}, titles(cols)...))
 			for _, s := range c.Series {
-				cells(tw, append([]string{"  " + s.Name}, row(c, s)...))
+				cells(tw, append([]string{"  " + s.Name}, row(c, s, cols)...))
 			}
 		}
 		tw.Flush()
@@ -76,10 +72,11 @@ func (r *Report) Markdown(w io.Writer, plots string) error {
 		}
 		for _, c := range r.of(group) {
 			fmt.Fprintf(&b, "**%s.** %s\n\n", upper(c.Name), c.What)
-			line(&b, append([]string{"", c.Unit, "spread"}, titles()...)...)
-			line(&b, append([]string{"---", "---:", "---:"}, repeat("---:", len(extras))...)...)
+			cols := columnsOf(c)
+			line(&b, append([]string{"", c.Unit, "spread"}, titles(cols)...)...)
+			line(&b, append([]string{"---", "---:", "---:"}, repeat("---:", len(cols))...)...)
 			for _, s := range c.Series {
-				line(&b, append([]string{s.Name}, row(c, s)...)...)
+				line(&b, append([]string{s.Name}, row(c, s, cols)...)...)
 			}
 			b.WriteByte('\n')
 		}
@@ -119,30 +116,18 @@ func (r *Report) tally() string {
 		n[bench.Met], len(r.Bars), n[bench.Near], n[bench.Missed], n[bench.Unmeasured])
 }
 
-func titles() []string {
-	out := make([]string, len(extras))
-	for i, e := range extras {
-		out[i] = e.title
-	}
-	return out
-}
-
 // row are the cells of a series, from its case's own figure on.
-func row(c bench.CaseResult, s bench.SeriesResult) []string {
+func row(c bench.CaseResult, s bench.SeriesResult, cols []column) []string {
 	if why := s.Why(); why != "" {
-		return append([]string{clip(why)}, repeat("", len(extras)+1)...)
+		return append([]string{clip(why)}, repeat("", len(cols)+1)...)
 	}
 	own, ok := s.Metrics[c.Metric]
 	if !ok {
-		return append([]string{"not measured"}, repeat("", len(extras)+1)...)
+		return append([]string{"not measured"}, repeat("", len(cols)+1)...)
 	}
 	out := []string{number(own.Median), spread(own)}
-	for _, e := range extras {
-		cell := ""
-		if m, ok := s.Metrics[e.metric]; ok && e.metric != c.Metric {
-			cell = number(m.Median)
-		}
-		out = append(out, cell)
+	for _, col := range cols {
+		out = append(out, col.cell(c, s))
 	}
 	return out
 }
