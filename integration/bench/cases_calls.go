@@ -102,11 +102,12 @@ func (s *suite) lock() {
 	nameOf := func(op string) string { return op + ", 50 waiters" }
 	for _, op := range contended {
 		name := nameOf(op)
+		r := load.Request{Op: op, Callers: 50}
 		s.add(bench.Case{
 			Group: "lock", Name: name, Metric: "p50", Unit: "µs per handover", Lower: true,
 			What: "50 callers wait in a known order. A handover is the time from the call of release by one to the return of acquire of the next. " +
 				"It is compared with a dict get by one caller of the same client while all wait.",
-			Series: []bench.Series{s.loop(oursPlain, load.Request{Op: op, Callers: 50}), s.loop(oursTLS, load.Request{Op: op, Callers: 50})},
+			Series: []bench.Series{s.loop(oursPlain, r), s.loop(oursTLS, r), s.loop(oursUnix, r)},
 		})
 		for _, q := range []string{"p50", "p99"} {
 			s.bar(bench.Bar{
@@ -123,6 +124,10 @@ func (s *suite) lock() {
 		s.bar(bench.Bar{
 			Row: rowTLS, Name: name + ", handover p50, plain / TLS", Limit: 0.85,
 			Value: metric(name, oursPlain, "p50"), Per: []bench.Term{metric(name, oursTLS, "p50")},
+		})
+		s.bar(bench.Bar{
+			Row: rowUnix, Name: name + ", handover p50, plain / unix", Limit: 1,
+			Value: metric(name, oursPlain, "p50"), Per: []bench.Term{metric(name, oursUnix, "p50")},
 		})
 	}
 }
