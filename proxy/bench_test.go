@@ -33,3 +33,21 @@ func BenchmarkDictGet(b *testing.B) {
 		})
 	})
 }
+
+func BenchmarkLock(b *testing.B) {
+	addr, key := serve(b)
+	m := connect(b, addr, key)
+	ctx := context.Background()
+	l, err := proxy.NewLock(ctx, m)
+	must(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		h, err := l.Acquire(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Release(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -84,10 +84,10 @@ func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, er
 	if err != nil {
 		return nil, err
 	}
-	return hold(k.object, token, owner, k.free), nil
+	return hold(k.r, token, owner, k), nil
 }
 
-func (k *Condition) free(ctx context.Context, h *Hold) error {
+func (k *Condition) end(ctx context.Context, h *Hold) error {
 	plain, err := k.plain(ctx)
 	if err != nil {
 		return err

@@ -31,37 +31,49 @@ type Hold struct {
 	// Fixed at creation.
 	lock  Ref
 	owner Owner
-	free  func(ctx context.Context, h *Hold) error
+	by    releaser // the proxy that it was acquired with
 
 	token atomic.Uint64 // changes when a Condition's wait ends
 
-	ctx    context.Context // cancelled when the hold is over
-	cancel context.CancelCauseFunc
+	mu      sync.Mutex // guards what follows; held while nothing else is taken
+	session *client.Session
+	watched uint64 // the token that the session watches; 0: none
+	cause   error  // why the hold is over
+	ctx     context.Context
+	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks for it
+}
 
-	mu   sync.Mutex // guards stop; held while nothing else is taken
-	stop func()     // ends the watch
+// releaser is a proxy that has holds.
+type releaser interface {
+	// end tells the server that the hold is over.
+	end(ctx context.Context, h *Hold) error
 }
 
 // hold makes the Hold of an acquire that has succeeded.
-func hold(o object, token uint64, owner Owner, free func(ctx context.Context, h *Hold) error) *Hold {
-	h := &Hold{lock: o.r, owner: owner, free: free}
-	h.ctx, h.cancel = context.WithCancelCause(context.Background())
+func hold(lock Ref, token uint64, owner Owner, by releaser) *Hold {
+	h := &Hold{lock: lock, owner: owner, by: by}
 	h.watch(token)
 	return h
 }
+
+// watcher is the Hold as the session sees it.
+type watcher Hold
+
+// Lost ends the hold.
+func (w *watcher) Lost(err error) { (*Hold)(w).stop(lost(err)) }
 
 // watch makes the token that of the hold.
 func (h *Hold) watch(token uint64) {
 	h.token.Store(token)
 	s := client.SessionOf(h.lock)
 	if s == nil {
-		h.cancel(wire.Errorf(wire.CodeReleased, "the proxy of the lock was released"))
+		h.stop(wire.Errorf(wire.CodeReleased, "the proxy of the lock was released"))
 		return
 	}
-	stop := s.Watch(token, func(err error) { h.cancel(lost(err)) })
 	h.mu.Lock()
-	h.stop = stop
+	h.session, h.watched = s, token
 	h.mu.Unlock()
+	s.Watch(token, (*watcher)(h))
 }
 
 // lost returns the cause of a hold that was lost by err: it matches ErrLockLost.
@@ -75,18 +87,31 @@ func lost(err error) error {
 // unwatch ends the watch.
 func (h *Hold) unwatch() {
 	h.mu.Lock()
-	stop := h.stop
-	h.stop = nil
+	s, token := h.session, h.watched
+	h.watched = 0
 	h.mu.Unlock()
-	if stop != nil {
-		stop()
+	if token != 0 {
+		s.Unwatch(token, (*watcher)(h))
 	}
 }
 
 // over ends the hold on this side.
 func (h *Hold) over(cause error) {
 	h.unwatch()
-	h.cancel(cause)
+	h.stop(cause)
+}
+
+// stop notes why the hold is over. The first cause stays.
+func (h *Hold) stop(cause error) {
+	h.mu.Lock()
+	if h.cause == nil {
+		h.cause = cause
+	}
+	cause, cancel := h.cause, h.cancel
+	h.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
 }
 
 // Token returns the fencing token: a number above that of every hold before, of
@@ -100,15 +125,24 @@ func (h *Hold) Owner() Owner { return h.owner }
 // Context returns a context that ends when the hold does. Its cause matches
 // ErrLockLost if the hold was lost. The session's own clock counts: the context
 // ends no later than the server lets go of the lock.
-func (h *Hold) Context() context.Context { return h.ctx }
+func (h *Hold) Context() context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx == nil {
+		h.ctx, h.cancel = context.WithCancelCause(context.Background())
+		if h.cause != nil {
+			h.cancel(h.cause)
+		}
+	}
+	return h.ctx
+}
 
 // Err returns nil while the hold is on, as far as this program knows, and then
 // why it ended.
 func (h *Hold) Err() error {
-	if h.ctx.Err() == nil {
-		return nil
-	}
-	return context.Cause(h.ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cause
 }
 
 // errHoldOver is the cause of a hold that its holder ended.
@@ -117,7 +151,7 @@ var errHoldOver = errors.New("the hold was released")
 // Release ends the hold. It frees this hold and never somebody else's:
 // ErrLockLost if it was over.
 func (h *Hold) Release(ctx context.Context) error {
-	err := h.free(ctx, h)
+	err := h.by.end(ctx, h)
 	if err == nil {
 		h.over(errHoldOver)
 	} else if errors.Is(err, ErrLockLost) || errors.Is(err, ErrRemoved) {
@@ -137,25 +171,13 @@ func WithHold(ctx context.Context, h *Hold) context.Context {
 	return context.WithValue(ctx, guardKey{}, h)
 }
 
-// acquired is the result of an acquire: a fencing token, or False.
-type acquired uint64
-
-// UnmarshalWire takes False as 0.
-func (a *acquired) UnmarshalWire(v []byte, ctx any) error {
-	*a = 0
-	if wire.TypeOf(v) == wire.TypeBool {
-		return nil
-	}
-	return wire.Unmarshal(v, (*uint64)(a), ctx)
-}
-
 // acquire makes the call and turns False into ErrTimeout.
 func acquire(ctx context.Context, o object, c *client.Call) (uint64, error) {
-	token, err := client.Invoke[acquired](ctx, c)
+	token, err := client.InvokeAcquire(ctx, c)
 	if err == nil && token == 0 {
 		err = fmt.Errorf("%s is held: %w", o, wire.ErrTimeout)
 	}
-	return uint64(token), err
+	return token, err
 }
 
 // LockInfo says who holds a lock.

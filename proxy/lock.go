@@ -48,10 +48,10 @@ func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hold(l.object, token, Owner{}, l.free), nil
+	return hold(l.r, token, Owner{}, l), nil
 }
 
-func (l *Lock) free(ctx context.Context, h *Hold) error {
+func (l *Lock) end(ctx context.Context, h *Hold) error {
 	return exec1(ctx, l.object, &lockRelease, h.Token())
 }
 
@@ -79,7 +79,7 @@ func (l *Lock) AcquireOwned(ctx context.Context, owner Owner) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hold(l.object, token, owner, l.free), nil
+	return hold(l.r, token, owner, l), nil
 }
 
 // Release releases the lock, whoever has it, as Python's does. ErrNotHeld if
@@ -143,10 +143,10 @@ func (l *RLock) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error)
 	if err != nil {
 		return nil, err
 	}
-	return hold(l.object, token, owner, l.free), nil
+	return hold(l.r, token, owner, l), nil
 }
 
-func (l *RLock) free(ctx context.Context, h *Hold) error {
+func (l *RLock) end(ctx context.Context, h *Hold) error {
 	return exec2(ctx, l.object, &rlockRelease, h.owner.id, h.Token())
 }
 

@@ -306,3 +306,22 @@ func TestCondition(t *testing.T) {
 		})
 	}
 }
+
+// A Hold's context says how the hold ended, whenever it is asked for.
+func TestHoldContext(t *testing.T) {
+	ctx, m := manager(t)
+	l, err := proxy.NewLock(ctx, m)
+	must(t, err)
+	for _, early := range []bool{true, false} {
+		h, err := l.Acquire(ctx)
+		must(t, err)
+		if early && h.Context().Err() != nil {
+			t.Error("the context ended before the hold")
+		}
+		must(t, l.ReleaseToken(ctx, h.Token()))
+		wantErr(t, "Release", h.Release(ctx), proxy.ErrLockLost)
+		wantErr(t, "Err", h.Err(), proxy.ErrLockLost)
+		<-h.Context().Done()
+		wantErr(t, "cause of the context", context.Cause(h.Context()), proxy.ErrLockLost)
+	}
+}

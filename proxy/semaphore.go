@@ -86,10 +86,10 @@ func (s *permits) acquire(ctx context.Context, w wait) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hold(s.object, token, Owner{}, s.free), nil
+	return hold(s.r, token, Owner{}, s), nil
 }
 
-func (s *permits) free(ctx context.Context, h *Hold) error {
+func (s *permits) end(ctx context.Context, h *Hold) error {
 	return exec1(ctx, s.object, &semaphoreReleasePermit, h.Token())
 }
 

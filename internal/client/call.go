@@ -66,7 +66,7 @@ type Call struct {
 	timeout time.Duration
 	guard   uint64
 	fence   uint64
-	plain   bool      // its result is not looked at; see Exec
+	plain   bool      // its result is nothing to give back; see Exec
 	err     error     // the first failure while it was built
 	pins    []*object // named in args; held
 
@@ -465,7 +465,9 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 		return mine, nil
 	}
 	b := out.Lock()
-	alone := s.calls.Len() == 1
+	// Only a caller that was alone for a while is: the first of many that come
+	// back at once would cost both sides a message of its own.
+	alone := s.calls.Len() == 1 && s.solo >= soloRuns
 	s.mu.Unlock()
 	// The record stays alive: only its caller, this goroutine, ends it. An
 	// error here is the connection's end, which resends.

@@ -171,6 +171,25 @@ func Exec(ctx context.Context, c *Call) error {
 	return nil
 }
 
+// InvokeAcquire makes a call that acquires a lock or a permit, and returns the
+// fencing token: 0 for the answer False, that none is to be had. What it acquires
+// is taken back when the session ends, or before the reply is there.
+func InvokeAcquire(ctx context.Context, c *Call) (uint64, error) {
+	c.plain = true
+	if err := c.Do(ctx); err != nil {
+		return 0, err
+	}
+	defer c.Drop()
+	if wire.TypeOf(c.reply) == wire.TypeBool {
+		return 0, nil
+	}
+	token, ok := wire.IntOf(c.reply)
+	if !ok || token <= 0 {
+		return 0, wire.Errorf(wire.CodeType, "result of %s: %s, want a fencing token, an int above 0, or False", c.label(), wire.TypeName(c.reply))
+	}
+	return uint64(token), nil
+}
+
 // Decode decodes the reply of a call after Do. When it fails, the call is over
 // and the server takes back what it handed over; otherwise the caller ends it.
 func Decode[R any](c *Call) (R, error) {
@@ -197,11 +216,11 @@ func decode[R any](s *Session, b []byte) (R, error) {
 		}
 	case *int:
 		var n int64
-		if n, ok = smallInt(b); ok {
-			*p = int(n)
+		if n, ok = wire.IntOf(b); ok {
+			*p, ok = int(n), int64(int(n)) == n
 		}
 	case *int64:
-		*p, ok = smallInt(b)
+		*p, ok = wire.IntOf(b)
 	case *[]byte:
 		if *p, ok = largeBin(b); !ok && len(b) > 1 && b[0] == 0xc4 {
 			*p, ok = append(make([]byte, 0, len(b)-2), b[2:]...), true
@@ -232,19 +251,6 @@ func largeBin(b []byte) ([]byte, bool) {
 		return b[3:len(b):len(b)], true
 	}
 	return nil, false
-}
-
-// smallInt reads the encodings of integers that are most common.
-func smallInt(b []byte) (int64, bool) {
-	switch {
-	case len(b) == 1 && (b[0] < 0x80 || b[0] >= 0xe0):
-		return int64(int8(b[0])), true
-	case len(b) == 2 && b[0] == 0xcc:
-		return int64(b[1]), true
-	case len(b) == 3 && b[0] == 0xcd:
-		return int64(b[1])<<8 | int64(b[2]), true
-	}
-	return 0, false
 }
 
 func unmarshal[R any](s *Session, b []byte) (R, error) {

@@ -7,59 +7,94 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
+// A Watcher has a hold of a lock or a permit of a semaphore.
+type Watcher interface {
+	// Lost hears, once, that the hold has ended without having been released:
+	// the server said so, or the session is over. It must not block.
+	Lost(err error)
+}
+
+// Watch has w hear of the end of the hold with that fencing token, until Unwatch.
+func (s *Session) Watch(token uint64, w Watcher) {
+	if err := s.holds.watch(token, w); err != nil {
+		w.Lost(err)
+	}
+}
+
+// Unwatch ends a Watch with the same arguments. A call of Lost may be under way.
+func (s *Session) Unwatch(token uint64, w Watcher) { s.holds.unwatch(token, w) }
+
 // holds are the locks and permits that this process has and wants to know the
 // end of, by their fencing tokens, of which no two are the same.
 type holds struct {
 	mu   sync.Mutex // guards what follows; taken alone
-	m    map[uint64][]*watch
+	m    map[uint64]watchers
 	over error // the session's end
+
+	// The last tokens that were lost when nobody watched them: an acquire's reply
+	// may have come just before, and its caller be about to. Tokens begin at 1.
+	early [64]uint64
+	next  int
 }
 
-type watch struct{ lost func(error) }
-
-// Watch has lost called, once, when the hold with that fencing token ends
-// without having been released: the server said so, or the session is over. It
-// must not block. The returned function ends the watch.
-func (s *Session) Watch(token uint64, lost func(error)) (stop func()) {
-	return s.holds.watch(token, lost)
+// watchers are those of one hold. More than one is rare: an RLock that was
+// acquired again.
+type watchers struct {
+	first Watcher
+	more  []Watcher
 }
 
-func (h *holds) watch(token uint64, lost func(error)) func() {
-	w := &watch{lost}
+// watch returns an error if the hold is over already.
+func (h *holds) watch(token uint64, w Watcher) error {
 	h.mu.Lock()
-	over := h.over
-	if over == nil {
-		if h.m == nil {
-			h.m = make(map[uint64][]*watch)
-		}
-		h.m[token] = append(h.m[token], w)
+	defer h.mu.Unlock()
+	if h.over != nil {
+		return h.over
 	}
-	h.mu.Unlock()
-	if over != nil {
-		lost(over)
-		return func() {}
+	if h.next > 0 && slices.Contains(h.early[:], token) {
+		return wire.ErrLockLost
 	}
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		all := slices.DeleteFunc(h.m[token], func(o *watch) bool { return o == w })
-		if len(all) == 0 {
-			delete(h.m, token)
-		} else {
-			h.m[token] = all
-		}
+	if h.m == nil {
+		h.m = make(map[uint64]watchers)
+	}
+	all := h.m[token]
+	if all.first == nil {
+		all.first = w
+	} else {
+		all.more = append(all.more, w)
+	}
+	h.m[token] = all
+	return nil
+}
+
+func (h *holds) unwatch(token uint64, w Watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all, ok := h.m[token]
+	switch {
+	case !ok:
+	case all.first != w:
+		all.more = slices.DeleteFunc(all.more, func(o Watcher) bool { return o == w })
+		h.m[token] = all
+	case len(all.more) == 0:
+		delete(h.m, token)
+	default:
+		all.first, all.more = all.more[0], all.more[1:]
+		h.m[token] = all
 	}
 }
 
 // lost ends one hold.
 func (h *holds) lost(token uint64) {
 	h.mu.Lock()
-	all := h.m[token]
+	all, ok := h.m[token]
+	if !ok {
+		h.early[h.next%len(h.early)] = token
+		h.next++
+	}
 	delete(h.m, token)
 	h.mu.Unlock()
-	for _, w := range all {
-		w.lost(wire.ErrLockLost)
-	}
+	all.lost(wire.ErrLockLost)
 }
 
 // lose ends all holds: the session is over.
@@ -72,8 +107,16 @@ func (h *holds) lose(err error) {
 	h.m = nil
 	h.mu.Unlock()
 	for _, all := range m {
-		for _, w := range all {
-			w.lost(err)
-		}
+		all.lost(err)
+	}
+}
+
+func (all watchers) lost(err error) {
+	if all.first == nil {
+		return
+	}
+	all.first.Lost(err)
+	for _, w := range all.more {
+		w.Lost(err)
 	}
 }

@@ -166,8 +166,9 @@ func TestLeaseRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t)
 		s, c := open(t, p, Config{})
-		lost := make(chan error, 1)
-		defer s.Watch(12, func(err error) { lost <- err })()
+		lost := make(loss, 1)
+		s.Watch(12, lost)
+		defer s.Unwatch(12, lost)
 		opened := time.Now()
 		r := goCall(context.Background(), testRef(s, 5, "dict"), &get, 1)
 		c.expectCall()

@@ -242,8 +242,9 @@ func TestConversation(t *testing.T) {
 		tr.server(c, wire.AppendPing(nil, wire.KindPong, token))
 
 		tr.note("The server says that a hold is over.")
-		lost := make(chan error, 1)
-		defer s.Watch(17, func(err error) { lost <- err })()
+		lost := make(loss, 1)
+		s.Watch(17, lost)
+		defer s.Unwatch(17, lost)
 		tr.server(c, wire.AppendEvent(nil, &wire.Event{Event: wire.EventLockLost, Object: 6, Token: 17}))
 		if err := <-lost; !errors.Is(err, wire.ErrLockLost) {
 			t.Error(err)

@@ -92,6 +92,13 @@ func (t Type) String() string {
 // IsInt reports whether t is one of the three encodings of an integer.
 func (t Type) IsInt() bool { return t == TypeInt || t == TypeUint || t == TypeBigInt }
 
+// IntOf returns the int at the start of v, and false if there is none or it does
+// not fit. A bool is none.
+func IntOf(v []byte) (int64, bool) {
+	h, ok := parse(v)
+	return int64(h.num), ok && h.typ == TypeInt
+}
+
 // TypeOf returns the type of the value at the start of v, TypeInvalid when
 // there is none. It looks at the header alone.
 func TypeOf(v []byte) Type {
