@@ -41,6 +41,12 @@ func runChild(role string, stdin io.Reader, stdout io.Writer) error {
 	if !ok {
 		return fmt.Errorf("no child role %q", role)
 	}
+	var how struct {
+		Profile bool `json:"profile"`
+	}
+	if err := json.Unmarshal(in.Bytes(), &how); err == nil && how.Profile { // a role tells what is wrong with its line
+		profile.Fine()
+	}
 	err := run(in.Bytes(), in, stdout)
 	if err != nil {
 		proc.Fail(stdout, err)
@@ -50,8 +56,9 @@ func runChild(role string, stdin io.Reader, stdout io.Writer) error {
 
 // serverConfig configures the servers that this program is itself.
 type serverConfig struct {
-	Dir string `json:"dir"`           // for unix sockets
-	Key string `json:"key,omitempty"` // the authkey
+	Dir     string `json:"dir"`               // for unix sockets
+	Key     string `json:"key,omitempty"`     // the authkey
+	Profile bool   `json:"profile,omitempty"` // profiles will be asked for
 }
 
 func childEcho(config []byte, in *bufio.Scanner, out io.Writer) error {

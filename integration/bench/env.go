@@ -23,13 +23,13 @@ import (
 // called by several goroutines at a time.
 type env struct {
 	// Fixed at creation.
-	self   string // this program
-	dir    string // for sockets, keys and binaries; removed at the end
-	root   string // the repository's module
-	key    string // the authkey, as text
-	python string // the interpreter, if any
-	redis  string // redis-server, if any
-	embed  bool   // the embedded server takes the place of managerd
+	self    string // this program
+	dir     string // for sockets, keys and binaries; removed at the end
+	root    string // the repository's module
+	key     string // the authkey, as text
+	python  string // the interpreter, if any
+	redis   string // redis-server, if any
+	profile bool   // children will be profiled; the embedded server takes the place of managerd
 
 	mu         sync.Mutex // guards what follows; it is not held while something starts
 	servers    map[string]*proc.Child
@@ -73,7 +73,7 @@ func (e *env) answers(t target) bool {
 	case roleManager, roleRPC, roleEcho:
 		return true
 	}
-	return t.server == "managerd" && e.embed
+	return t.server == "managerd" && e.profile
 }
 
 func newEnv(ctx context.Context) (*env, error) {
@@ -160,7 +160,7 @@ func (e *env) newServer(ctx context.Context, name string) (*proc.Child, error) {
 }
 
 func (e *env) startServer(ctx context.Context, name string) (*proc.Child, error) {
-	own := serverConfig{Dir: e.dir, Key: e.key}
+	own := serverConfig{Dir: e.dir, Key: e.key, Profile: e.profile}
 	switch name {
 	case roleEcho, roleRPC, roleManager:
 		return e.start(ctx, name+" server", own, e.self, childArg, name)
@@ -169,7 +169,7 @@ func (e *env) startServer(ctx context.Context, name string) (*proc.Child, error)
 	case "python", "python-unix":
 		return e.startPython(ctx, name)
 	case "managerd":
-		if e.embed {
+		if e.profile {
 			return e.start(ctx, roleManager+" server", own, e.self, childArg, roleManager)
 		}
 		return e.startManagerd(ctx)
@@ -227,7 +227,7 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 	if err != nil {
 		return nil, err
 	}
-	spec := load.Spec{Peer: t.peer, Network: t.network, Addr: addr, Key: e.key}
+	spec := load.Spec{Peer: t.peer, Network: t.network, Addr: addr, Key: e.key, Profile: e.profile}
 	name := fmt.Sprintf("%s load", t.label)
 	if t.peer == peerPython {
 		return e.start(ctx, name, spec, e.python, "-B", filepath.Join(e.dir, "load.py"))

@@ -76,7 +76,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.pattern, "run", "", "only the cases whose group or name matches the `regexp`")
 	f.StringVar(&o.json, "json", "", "also write all figures to this `file`")
 	f.StringVar(&o.svg, "svg", "", "also write one plot per group into this `directory`")
-	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients (of several the first) and server, into this `directory`; the embedded server takes the place of managerd, and go tool pprof -base X.allocs-before.pprof X.allocs.pprof shows what a measurement allocated")
+	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients (of several the first) and server, into this `directory`, and a text for each series that sums them up; the embedded server takes the place of managerd")
 	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar or cannot be judged, or a case fails, three times in a row; a peer that is not installed is no failure")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
 	f.BoolVar(&o.updateDocs, "update-docs", false, fmt.Sprintf("write table and plots into docs/benchmarks.md of this repository: a full run of at least %d rounds and -duration %v, about ten minutes", defaultRounds, defaultDuration))
@@ -147,7 +147,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
 			return fmt.Errorf("-profile: %w", err)
 		}
-		e.embed = true
+		e.profile = true
 	}
 	missing := make(map[string]string)
 	for _, p := range peers {
@@ -294,6 +294,11 @@ func write(r *report.Report, o *options, root string, stdout io.Writer) error {
 	if o.svg != "" {
 		if err := plots(r, o.svg); err != nil {
 			return fmt.Errorf("-svg: %w", err)
+		}
+	}
+	if o.profile != "" {
+		if err := r.Profiles(o.profile); err != nil {
+			return err
 		}
 	}
 	if !o.updateDocs {

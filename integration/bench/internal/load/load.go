@@ -24,6 +24,7 @@ type Spec struct {
 	Network string `json:"network"` // "tcp", "tls" or "unix"
 	Addr    string `json:"addr"`    // host:port or a path
 	Key     string `json:"key,omitempty"`
+	Profile bool   `json:"profile,omitempty"` // profiles will be asked for
 }
 
 // Request is one measurement. Numbers that a workload does not use are ignored.

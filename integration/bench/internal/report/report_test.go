@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/profile"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/stats"
 )
 
@@ -110,6 +111,65 @@ func TestColumns(t *testing.T) {
 		if got := strings.Join(row(c, c.Series[i], cols), "|"); got != want {
 			t.Errorf("row %s, want %s", got, want)
 		}
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	dir := t.TempDir()
+	r := sample()
+	r.Cases = r.Cases[:1]
+	last := stats.Summarize([]float64{8, 4})
+	ours := r.Cases[0].Series[0].Metrics
+	for _, name := range []string{"client_cpu", "server_cpu", "client_reads", "calls"} {
+		ours[name] = last
+	}
+	prefix := bench.FileName(dir, r.Cases[0].Name, "syncmanager")
+	stop, err := profile.Start(prefix + profile.Client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < 60*time.Millisecond; { // busy
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Profiles(dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(prefix + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"# Dict get, 1 caller: syncmanager\n", "30,000 ops/s", "commit abc1234 with changes", "| CPU µs | 4.00 | 4.00 |", "| read calls | 4.00 |  |",
+		"## Client\n\n", "| work | share | µs for each operation |", "| function | own | with what it calls |", "## Server\n\nNo profile: ",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+	texts, err := filepath.Glob(filepath.Join(dir, "*.md"))
+	if err != nil || len(texts) != 2 {
+		t.Errorf("texts: %v, %v; want one for each series that was measured", texts, err)
+	}
+	if err := os.WriteFile(prefix+profile.Client+".cpu.pprof", []byte("no profile"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Profiles(dir); err == nil {
+		t.Error("a profile that cannot be read must be an error")
+	}
+}
+
+func TestAllocationsOfAnOperation(t *testing.T) {
+	var b bytes.Buffer
+	writeAllocs(&b, &profile.Summary{Allocs: []profile.Alloc{{Name: "github.com/a/b.F", Objects: 20, Bytes: 640}, {Name: "rare", Objects: 1, Bytes: 9}}}, 10_000)
+	if text := b.String(); !strings.Contains(text, "| `a/b.F` | 0.002 | 0.064 |") || strings.Contains(text, "rare") {
+		t.Errorf("allocations:\n%s", text)
+	}
+	b.Reset()
+	writeAllocs(&b, &profile.Summary{}, 0)
+	if !strings.Contains(b.String(), "No function") {
+		t.Errorf("no allocations: %s", b.String())
 	}
 }
 
