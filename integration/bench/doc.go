@@ -5,7 +5,8 @@
 //	go run .                 all cases, five rounds of 500 ms each: about ten minutes
 //	go run . -short -check   a cut of about a minute that fails far below a bar
 //	go run . -run '^dict$'   one group
-//	go run . -update-docs    the same, and write the table and the plots of docs/benchmarks.md
+//	go run . -update-docs    all cases, and write the table and the plots of docs/benchmarks.md
+//	go run . -profile DIR    profiles of the last round, and a text for each series that sums them up
 //
 // One run starts every server itself, on loopback and on unix sockets, and
 // measures all cases interleaved: a round takes every series of every case once.
@@ -23,6 +24,11 @@
 // JSON lines on their standard input and output (internal/proc), and end when
 // these do.
 //
+// A measurement has three steps (measure.go): the load generator prepares and
+// warms up, it makes load, it answers with its figures. Between them it waits for
+// the parent's word, who then reads what the kernel has counted for both sides
+// (internal/proc) and starts and ends the server's profile.
+//
 // Most cases share the servers and generators of their sides for all rounds. Those
 // that would leave thousands of sessions or a million entries behind have some of
 // their own, so that no other case carries these along.
@@ -36,7 +42,8 @@
 // sampled, one operation in 16, for all alike.
 //
 // The parts: cases*.go are the cases with their bars, env.go and peers.go start
-// what they need, internal/load makes load, internal/serve holds the servers,
-// internal/bench runs and judges, internal/report writes, internal/stats
-// counts.
+// what they need, measure.go lets both sides run, internal/load makes load,
+// internal/serve holds the servers, internal/proc is about processes,
+// internal/profile about their profiles, internal/bench runs and judges,
+// internal/report writes, internal/stats counts.
 package main
