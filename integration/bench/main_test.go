@@ -325,7 +325,7 @@ func TestOwnPeers(t *testing.T) {
 	// The generator that has failed serves on.
 	measure(t, s.loop(netRPC, load.Request{Op: load.OpGet, Callers: 1}), brief)
 	got = measure(t, s.several("two", echoTCP, 2, load.Request{Op: load.OpEcho, Callers: 1}), brief)
-	if got["ops"] <= 0 {
+	if _, counted := got["allocs"]; got["ops"] <= 0 || !counted {
 		t.Errorf("two generators: %v", got)
 	}
 	wantUsed(t, "two generators", got)

@@ -208,11 +208,16 @@ func (e *env) each(children []*proc.Child, planned time.Duration, got []load.Sam
 // together is the sample of several generators that ran at the same time.
 func together(got []load.Sample) load.Sample {
 	total := make(load.Sample)
+	mallocs := 0.0
 	for _, sample := range got {
 		total["ops"] += sample["ops"]
 		total["calls"] += sample["calls"]
 		total["p50"] += sample["p50"] / float64(len(got))
 		total["p99"] = max(total["p99"], sample["p99"])
+		mallocs += sample["allocs"] * sample["calls"]
+	}
+	if _, counted := got[0]["allocs"]; counted && total["calls"] > 0 {
+		total["allocs"] = mallocs / total["calls"]
 	}
 	return total
 }

@@ -44,10 +44,18 @@ func (r *Report) Profiles(dir string) error {
 }
 
 func (r *Report) profiled(prefix string, c bench.CaseResult, s bench.SeriesResult) ([]byte, error) {
-	var b bytes.Buffer
 	last := lastRound(s)
+	sides, some, err := sidesOf(prefix, last)
+	if err != nil {
+		return nil, err
+	}
+	slowed := ""
+	if some {
+		slowed = " with profiles running, which slows it"
+	}
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s: %s\n\n%s\n\n", upper(c.Name), s.Name, c.What)
-	fmt.Fprintf(&b, "- one round of %v with profiles running, which slows it: %s %s\n", r.Duration, number(last[c.Metric]), c.Unit)
+	fmt.Fprintf(&b, "- one round of %v%s: %s %s\n", r.Duration, slowed, number(last[c.Metric]), c.Unit)
 	fmt.Fprintf(&b, "- %s\n", r.Started.UTC().Format("2006-01-02 15:04 MST"))
 	if r.Commit != "" {
 		fmt.Fprintf(&b, "- commit %s\n", r.Commit)
@@ -64,6 +72,14 @@ func (r *Report) profiled(prefix string, c bench.CaseResult, s bench.SeriesResul
 	} {
 		line(&b, row.title, cellOf(last, row.client), cellOf(last, row.server))
 	}
+	b.Write(sides)
+	return b.Bytes(), nil
+}
+
+// sidesOf writes what the profiles of both sides say, and reports whether there
+// is one.
+func sidesOf(prefix string, last map[string]float64) (text []byte, some bool, err error) {
+	var b bytes.Buffer
 	clientOps := last["calls"]
 	if v, ok := last["profiled"]; ok {
 		clientOps = v
@@ -82,12 +98,13 @@ func (r *Report) profiled(prefix string, c bench.CaseResult, s bench.SeriesResul
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		some = true
 		writeCPU(&b, sum, side.cpu)
 		writeAllocs(&b, sum, side.ops)
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), some, nil
 }
 
 // lastRound are the figures of the last round, which is the one with profiles.

@@ -141,12 +141,15 @@ func TestProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Dict get, 1 caller: syncmanager\n", "30,000 ops/s", "commit abc1234 with changes", "| CPU µs | 4.00 | 4.00 |", "| read calls | 4.00 |  |",
+		"# Dict get, 1 caller: syncmanager\n", "with profiles running, which slows it: 30,000 ops/s", "commit abc1234 with changes", "| CPU µs | 4.00 | 4.00 |", "| read calls | 4.00 |  |",
 		"## Client\n\n", "| work | share | µs for each operation |", "| function | own | with what it calls |", "## Server\n\nNo profile: ",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
 		}
+	}
+	if plain, err := os.ReadFile(bench.FileName(dir, r.Cases[0].Name, "rueidis, unix") + ".md"); err != nil || strings.Contains(string(plain), "slows") {
+		t.Errorf("a series without profiles: %v:\n%s", err, plain)
 	}
 	texts, err := filepath.Glob(filepath.Join(dir, "*.md"))
 	if err != nil || len(texts) != 2 {
