@@ -36,6 +36,9 @@ func NewDict[K comparable, V any](ctx context.Context, m *Manager, init ...map[K
 		return nil, err
 	}
 	for _, pairs := range init {
+		if len(pairs) == 0 {
+			continue
+		}
 		if err := d.Update(ctx, pairs); err != nil {
 			d.Release()
 			return nil, err

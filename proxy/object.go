@@ -111,22 +111,19 @@ func (o *object) decode(v []byte, ctx any, typeids ...string) error {
 	return err
 }
 
-// adopt makes the proxy refer to the object, as a proxy of its own.
+// adopt makes r the proxy's own.
 func (o *object) adopt(r Ref, typeids ...string) error {
 	if err := client.Expect(r, typeids...); err != nil {
 		return err
 	}
-	own, err := r.Again()
-	if err == nil {
-		o.r = own
-	}
-	return err
+	o.r = r
+	return nil
 }
 
 // typed is a pointer to a typed proxy.
 type typed[D any] interface {
 	*D
-	from(r Ref) error
+	from(r Ref) error // takes r over if there is no error
 }
 
 // As returns a typed proxy of the object that p refers to: for one that was
@@ -135,11 +132,14 @@ type typed[D any] interface {
 //
 //	jobs, err := proxy.As[proxy.Queue[Job]](ref)
 func As[D any, P typed[D]](p Proxy) (*D, error) {
-	d := new(D)
-	if err := P(d).from(refOf(p)); err != nil {
-		return nil, err
+	r := refOf(p)
+	if !r.IsZero() {
+		var err error
+		if r, err = r.Again(); err != nil {
+			return nil, err
+		}
 	}
-	return d, nil
+	return own[D, P](&r, nil)
 }
 
 // create, open and attach are behind the functions of all types.
@@ -159,12 +159,17 @@ func attach[D any, P typed[D]](ctx context.Context, m *Manager, token string) (*
 	return own[D, P](r, err)
 }
 
+// own makes a typed proxy of a Ref that nobody else has.
 func own[D any, P typed[D]](r *Ref, err error) (*D, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Release()
-	return As[D, P](r)
+	d := new(D)
+	if err := P(d).from(*r); err != nil {
+		r.Release()
+		return nil, err
+	}
+	return d, nil
 }
 
 // begin begins a call with n arguments. A hold in the context guards what does

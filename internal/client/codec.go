@@ -225,6 +225,10 @@ func decode[R any](s *Session, b []byte) (R, error) {
 		if *p, ok = largeBin(b); !ok && len(b) > 1 && b[0] == 0xc4 {
 			*p, ok = append(make([]byte, 0, len(b)-2), b[2:]...), true
 		}
+	case *Ref:
+		r, err := DecodeRef(b, s)
+		*p = r
+		return v, err
 	case *string:
 		n := len(b) - 1
 		if ok = n < 32 && b[0] == 0xa0|byte(n); ok {

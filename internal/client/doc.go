@@ -40,8 +40,8 @@
 // Each reference in a reply is a count that the server has granted. They are
 // registered before the value is decoded. An object is what the session holds of
 // one ident; Refs are handles of it, and what nobody took is given back when
-// decoding is over. The table of objects is weak: an object whose Refs are gone
-// is collected, and its cleanup queues the counts without any I/O. Releases are
+// decoding is over. A handle that the garbage collector finds gives up its part of
+// the object, and the last one queues the counts, without any I/O. Releases are
 // calls with serials like any other, so they happen once, and a count cannot be
 // released before it was granted. What a call names, as its target or within its
 // arguments, is held until the server is done with the call.

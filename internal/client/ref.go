@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 
@@ -22,14 +23,16 @@ type Ref struct{ h *handle }
 
 // handle is what the copies of one Ref share.
 type handle struct {
-	object atomic.Pointer[object] // nil once released
-	typeid string                 // for errors after that
+	object  atomic.Pointer[object] // nil once released
+	typeid  string                 // for errors after that
+	cleanup runtime.Cleanup        // drops the hold if nobody releases it
 }
 
 // newRef returns a Ref that takes over one hold of the object.
 func newRef(o *object) Ref {
 	h := &handle{typeid: o.ref.TypeID}
 	h.object.Store(o)
+	h.cleanup = runtime.AddCleanup(h, (*object).collected, o)
 	return Ref{h}
 }
 
@@ -39,7 +42,9 @@ func (r Ref) acquire() (*object, error) {
 		return nil, wire.Errorf(wire.CodeValue, "this proxy refers to nothing: it was never opened, created, attached or received")
 	}
 	o := r.h.object.Load()
-	if o == nil || !o.acquire() {
+	ok := o != nil && o.acquire()
+	runtime.KeepAlive(r.h) // until then, its hold is the object's life
+	if !ok {
 		return nil, wire.Errorf(wire.CodeReleased, "this proxy of a %s was released", r.h.typeid)
 	}
 	return o, nil
@@ -56,6 +61,8 @@ func (r Ref) Release() {
 		return
 	}
 	if o := r.h.object.Swap(nil); o != nil {
+		r.h.cleanup.Stop()
+		runtime.KeepAlive(r.h)
 		o.drop()
 	}
 }

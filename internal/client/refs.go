@@ -1,10 +1,8 @@
 package client
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"weak"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -15,13 +13,13 @@ type object struct {
 	// Fixed at creation.
 	session *Session
 	ref     wire.Ref
-	grant   *grant
 
-	// holds counts handles that were not released, calls under way and replies
-	// being decoded. At 0 the grant is given back and the object is over.
-	// Handles that the garbage collector took still count: then the object is
-	// unreachable, and its cleanup does what is left to do.
+	// holds counts handles that were neither released nor collected, calls under
+	// way and replies being decoded. At 0 the object is over and what the server
+	// granted is given back.
 	holds atomic.Int64
+
+	granted uint64 // counts from the server; guarded by refs.mu
 }
 
 // acquire adds a hold unless the object is over.
@@ -39,36 +37,31 @@ func (o *object) acquire() bool {
 
 // drop takes a hold away.
 func (o *object) drop() {
-	if o.holds.Add(-1) == 0 {
-		o.session.refs.giveBack(o.grant, true)
+	if o.holds.Add(-1) == 0 && o.session.refs.giveBack(o) {
+		o.session.refs.wake()
 	}
 }
 
-// grant counts what the server has granted for one object. It outlives the
-// object, for the cleanup.
-type grant struct {
-	refs *refs
-	id   uint64
-
-	count uint64 // guarded by refs.mu
+// collected takes away the hold of a handle that the garbage collector found. It
+// is a cleanup: it does no I/O, never blocks for long and starts no timer. A later
+// call, or the session's next beat, sends what it leaves.
+func (o *object) collected() {
+	if o.holds.Add(-1) == 0 {
+		o.session.refs.giveBack(o)
+	}
 }
 
 // refs is the table of a session's objects and the counts that wait to be
 // given back.
 type refs struct {
-	wake func() // sees to it that what waits is sent soon; not called by cleanups
+	wake func() // sees to it that what waits is sent soon
 
 	// waiting tells, without the lock, that something waits.
 	waiting atomic.Bool
 
 	mu      sync.Mutex // guards what follows; taken alone
-	objects map[uint64]entry
+	objects map[uint64]*object
 	back    []count // released, not sent yet
-}
-
-type entry struct {
-	object weak.Pointer[object]
-	grant  *grant
 }
 
 // count is a number of counts of one object.
@@ -79,51 +72,41 @@ type count struct{ id, n uint64 }
 func (r *refs) register(s *Session, v wire.RefView) *object {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e, ok := r.objects[v.ID]; ok {
-		if o := e.object.Value(); o != nil && o.ref.Secret == v.Secret && o.acquire() {
-			o.grant.count++
-			return o
-		}
+	if o := r.objects[v.ID]; o != nil && o.ref.Secret == v.Secret && o.acquire() {
+		o.granted++
+		return o
 	}
-	o := &object{session: s, ref: v.Ref(), grant: &grant{refs: r, id: v.ID, count: 1}}
+	o := &object{session: s, ref: v.Ref(), granted: 1}
 	o.holds.Store(1)
 	if r.objects == nil {
-		r.objects = make(map[uint64]entry)
+		r.objects = make(map[uint64]*object)
 	}
-	r.objects[v.ID] = entry{weak.Make(o), o.grant}
-	runtime.AddCleanup(o, collected, o.grant)
+	r.objects[v.ID] = o
 	return o
 }
 
-// collected is the cleanup of an object. It does no I/O, never blocks for long
-// and starts no timer: a later call, or the session's next beat, sends what it
-// leaves.
-func collected(g *grant) { g.refs.giveBack(g, false) }
-
 // giveBack takes the object out of the table, unless a newer one is there, and
-// queues its counts.
-func (r *refs) giveBack(g *grant, wake bool) {
+// queues its counts. It reports whether there are any.
+func (r *refs) giveBack(o *object) bool {
 	r.mu.Lock()
-	if e, ok := r.objects[g.id]; ok && e.grant == g {
-		delete(r.objects, g.id)
+	defer r.mu.Unlock()
+	if r.objects[o.ref.ID] == o {
+		delete(r.objects, o.ref.ID)
 	}
-	n := g.count
-	g.count = 0
+	n := o.granted
+	o.granted = 0
 	if n > 0 {
-		r.back = append(r.back, count{g.id, n})
+		r.back = append(r.back, count{o.ref.ID, n})
 		r.waiting.Store(true)
 	}
-	r.mu.Unlock()
-	if n > 0 && wake {
-		r.wake()
-	}
+	return n > 0
 }
 
 // ungrant takes a count off again that the server has taken back itself.
 func (r *refs) ungrant(o *object) {
 	r.mu.Lock()
-	if o.grant.count > 0 {
-		o.grant.count--
+	if o.granted > 0 {
+		o.granted--
 	}
 	r.mu.Unlock()
 }
@@ -140,10 +123,8 @@ func (r *refs) refuse(id uint64) {
 func (r *refs) find(id, secret uint64) *object {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e, ok := r.objects[id]; ok {
-		if o := e.object.Value(); o != nil && o.ref.Secret == secret && o.acquire() {
-			return o
-		}
+	if o := r.objects[id]; o != nil && o.ref.Secret == secret && o.acquire() {
+		return o
 	}
 	return nil
 }
