@@ -12,7 +12,8 @@ import (
 // use: one goroutine is the read loop.
 type Reader struct {
 	src io.Reader
-	max int // largest frame, kind byte and body
+	tls *TLSConn // src, if it is one
+	max int      // largest frame, kind byte and body
 
 	buf   *buffer // nil before the first read and after Release
 	b     []byte  // buf.b up to its capacity
@@ -36,6 +37,7 @@ type Reader struct {
 // body); 0 means DefaultMaxFrame.
 func NewReader(src io.Reader, max int) *Reader {
 	r := &Reader{src: src}
+	r.tls, _ = src.(*TLSConn)
 	r.SetMax(max)
 	return r
 }
@@ -214,8 +216,17 @@ func (r *Reader) fill() error {
 		return nil
 	}
 	r.room()
-	n, err := r.src.Read(r.b[r.w:])
 	free := len(r.b) - r.w
+	n, err := r.src.Read(r.b[r.w:])
+	if r.tls != nil && err == nil {
+		for n < free {
+			m := r.tls.readHeld(r.b[r.w+n:])
+			if m == 0 {
+				break
+			}
+			n += m
+		}
+	}
 	r.w += n
 	r.ioEr = err
 	switch {

@@ -27,6 +27,21 @@ func TLSClient(raw net.Conn, cfg *tls.Config) *TLSConn {
 	return &TLSConn{Conn: tls.Client(u, tuned(cfg)), under: u}
 }
 
+// readHeld reads what the TLS connection holds of the socket's bytes already: Read
+// stops at the end of a record, and many may have come at once. It returns 0 if no
+// whole record is there; an error is left to the next Read, which gets it as well.
+func (c *TLSConn) readHeld(p []byte) int {
+	c.under.try = nothing{}
+	n, _ := c.Read(p)
+	c.under.try = nil
+	return n
+}
+
+// nothing is a socket that has nothing to read.
+type nothing struct{}
+
+func (nothing) TryRead([]byte) (int, error) { return 0, ErrWouldBlock }
+
 // tuned returns the configuration with full-size records from the first byte:
 // frames are coalesced already, and small records only cost.
 func tuned(cfg *tls.Config) *tls.Config {
@@ -40,8 +55,8 @@ func tuned(cfg *tls.Config) *tls.Config {
 type sealedConn struct {
 	net.Conn // the socket
 
-	// try is set while a TryRead of the tls.Conn is under way. It is owned by
-	// whoever reads.
+	// try is set while a read of the tls.Conn that does not block is under way. It
+	// is owned by whoever reads.
 	try TryReader
 
 	mu  sync.Mutex // held while a write is passed on, so that attach waits for it

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"io"
 	"testing"
 	"time"
 )
@@ -45,5 +46,39 @@ func TestTLSWritesOfItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// What came in several records with one read of the socket is one batch.
+func TestTLSRecordsAreOneBatch(t *testing.T) {
+	a, b := pair(t, "tls+pipe")
+	const n = 10
+	for i := range n {
+		if _, err := a.Write(AppendFrame(nil, kindTest, []byte{byte(i)})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReader(b, 0)
+	for i := range n {
+		if i > 0 && !r.Buffered() {
+			t.Fatalf("%d frames of %d are one batch", i, n)
+		}
+		if _, body, err := r.Next(); err != nil || len(body) != 1 || body[0] != byte(i) {
+			t.Fatalf("frame %d: % x, %v", i, body, err)
+		}
+	}
+	if r.Buffered() {
+		t.Error("a frame that nobody sent is buffered")
+	}
+	// An end that stands behind the last record is not lost.
+	if _, err := a.Write(AppendFrame(nil, kindTest, nil)); err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	if _, _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Next(); err != io.EOF {
+		t.Errorf("error at the end: %v, want io.EOF", err)
 	}
 }
