@@ -473,8 +473,8 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	// error here is the connection's end, which resends.
 	if b = wire.AppendCall(b, &m); alone {
 		_ = out.UnlockFlush(b)
-	} else if out.Unlock(b) == nil {
-		out.FlushAfterYield()
+	} else {
+		_ = out.UnlockFlushAfterYield(b)
 	}
 	return mine, nil
 }

@@ -221,24 +221,28 @@ func (o *Outbox) Flush() {
 	o.flushLocked()
 }
 
-// FlushAfterYield is Flush for a caller that knows of others who are about to
-// append: it lets the goroutines that are ready run first, so that their frames
-// go out with the same write, and once more if they did append. Under load that
-// saves most system calls, which cost far more than a frame.
-func (o *Outbox) FlushAfterYield() {
-	o.mu.Lock()
+// UnlockFlushAfterYield is UnlockFlush for a caller that knows of others who are
+// about to append: it lets the goroutines that are ready run first, so that their
+// frames go out with the same write, and once more if they did append. Under load
+// that saves most system calls, which cost far more than a frame.
+func (o *Outbox) UnlockFlushAfterYield(b []byte) error {
+	if err := o.appendLocked(b); err != nil {
+		o.mu.Unlock()
+		return o.refused(err)
+	}
 	if o.writing || o.err != nil || !o.waitingLocked() {
 		o.mu.Unlock()
-		return
+		return nil
 	}
 	o.writing = true
 	o.yieldLocked()
 	o.mu.Unlock()
 	if o.try == nil {
 		go o.run()
-		return
+		return nil
 	}
 	o.drain(true)
+	return nil
 }
 
 // yieldLocked yields, at most twice. Beside goroutines that compute, a yield can

@@ -378,18 +378,17 @@ func TestBadAppend(t *testing.T) {
 	}
 }
 
-// FlushAfterYield writes whatever waits: a large frame alone too, which Unlock
-// has set aside from the small ones.
-func TestFlushAfterYield(t *testing.T) {
+// UnlockFlushAfterYield writes whatever waits: a large frame alone too, which is
+// set aside from the small ones.
+func TestUnlockFlushAfterYield(t *testing.T) {
 	overAll(t, func(t *testing.T, a, b net.Conn) {
 		o := NewOutbox(a, OutboxConfig{})
 		_ = b.SetReadDeadline(time.Now().Add(2 * time.Second))
 		r := NewReader(b, 0)
 		for _, size := range []int{10, 100 << 10, 10} {
-			if err := o.Unlock(AppendFrame(o.Lock(), kindTest, make([]byte, size))); err != nil {
+			if err := o.UnlockFlushAfterYield(AppendFrame(o.Lock(), kindTest, make([]byte, size))); err != nil {
 				t.Fatal(err)
 			}
-			o.FlushAfterYield()
 			if _, body, err := r.Next(); err != nil || len(body) != size {
 				t.Fatalf("%d bytes of %d, %v", len(body), size, err)
 			}

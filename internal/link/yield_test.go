@@ -38,10 +38,9 @@ func TestFlushBesideComputing(t *testing.T) {
 	}
 	flush := func() time.Duration {
 		began := time.Now()
-		if err := o.Unlock(AppendFrame(o.Lock(), kindTest, []byte("x"))); err != nil {
+		if err := o.UnlockFlushAfterYield(AppendFrame(o.Lock(), kindTest, []byte("x"))); err != nil {
 			t.Fatal(err)
 		}
-		o.FlushAfterYield()
 		return time.Since(began)
 	}
 	hurry := func() int {
