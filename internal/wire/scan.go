@@ -29,10 +29,8 @@ func (e *SyntaxError) Error() string {
 // the elements of a set are hashable or distinct. It reserves no memory, and
 // for scalars it costs a few nanoseconds. Errors are *SyntaxError.
 func Scan(b []byte, lim Limits) (n int, refs bool, err error) {
-	if len(b) > 0 {
-		if c := b[0]; c < 0x80 || c >= 0xe0 {
-			return 1, false, nil
-		}
+	if n := short(b); n == 1 || n > 1 && ValidStr(b[1:n]) {
+		return n, false, nil
 	}
 	s := scanner{b: b, depth: lim.Depth}
 	if s.depth <= 0 || s.depth > DefaultDepth {
@@ -43,6 +41,23 @@ func Scan(b []byte, lim Limits) (n int, refs bool, err error) {
 		return 0, false, err
 	}
 	return n, s.refs, nil
+}
+
+// short returns the length of the value at the start of b if it is one of the
+// commonest, and whole: an int of one byte, or a str of up to 31. Otherwise it
+// returns 0.
+func short(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	c := b[0]
+	if c < 0x80 || c >= 0xe0 {
+		return 1
+	}
+	if n := 1 + int(c&0x1f); c&0xe0 == 0xa0 && n <= len(b) {
+		return n
+	}
+	return 0
 }
 
 type scanner struct {
@@ -109,11 +124,9 @@ func (s *scanner) value(at, end, depth int, inKey bool) (int, error) {
 	}
 	var err error
 	for i := 0; i < n; i++ {
-		if pos < stop {
-			if c := s.b[pos]; c < 0x80 || c >= 0xe0 {
-				pos++
-				continue
-			}
+		if n := short(s.b[pos:stop]); n == 1 || n > 1 && ValidStr(s.b[pos+1:pos+n]) {
+			pos += n
+			continue
 		}
 		if pos, err = s.value(pos, stop, depth+1, inKey || dict && i&1 == 0); err != nil {
 			return 0, err
@@ -130,6 +143,10 @@ func (s *scanner) value(at, end, depth int, inKey bool) (int, error) {
 func Skip(b []byte) (int, error) {
 	at := 0
 	for left := uint64(1); left > 0; left-- {
+		if n := short(b[at:]); n > 0 {
+			at += n
+			continue
+		}
 		h, ok := parse(b[at:])
 		if !ok {
 			return 0, explain(b, at, len(b))
