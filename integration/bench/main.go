@@ -11,12 +11,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/bench/internal/bench"
+	"github.com/syncmanager/syncmanager/integration/bench/internal/proc"
 	"github.com/syncmanager/syncmanager/integration/bench/internal/report"
 )
 
@@ -26,7 +28,9 @@ const (
 	shortRounds     = 3
 	defaultDuration = 500 * time.Millisecond
 	shortDuration   = 100 * time.Millisecond
-	retries         = 2 // of what would fail the check: a neighbour can spoil a measurement
+	retries         = 2    // of what would fail the check: a neighbour can spoil a measurement
+	repeats         = 2    // of a round of a case of which a neighbour took more than mostStolen
+	mostStolen      = 0.05 // of the processor time
 )
 
 func main() {
@@ -79,7 +83,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients (of several the first) and server, into this `directory`, and a text for each series that sums them up; the embedded server takes the place of managerd")
 	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar or cannot be judged, or a case fails, three times in a row; a peer that is not installed is no failure")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
-	f.BoolVar(&o.updateDocs, "update-docs", false, fmt.Sprintf("write table and plots into docs/benchmarks.md of this repository: a full run of at least %d rounds and -duration %v, about ten minutes", defaultRounds, defaultDuration))
+	f.BoolVar(&o.updateDocs, "update-docs", false, fmt.Sprintf("write table and plots into docs/benchmarks.md of this repository: a full run of at least %d rounds and -duration %v, a quarter of an hour", defaultRounds, defaultDuration))
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -161,6 +165,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	how := bench.Options{
 		Rounds: o.rounds, Duration: o.duration, Short: o.short, Missing: missing, Profile: o.profile, Log: stderr,
+		Disturb: bench.Disturbance{Stolen: proc.Stolen, Cores: runtime.NumCPU(), Most: mostStolen},
+	}
+	if !o.short {
+		how.Disturb.Repeats = repeats
 	}
 	res, err := bench.Run(ctx, s.cases, how)
 	if err != nil {

@@ -53,11 +53,13 @@ type Options struct {
 	Missing  map[string]string // peer -> why it cannot run
 	Profile  string            // directory for profiles of the last round, under names of FileName
 	Log      io.Writer         // progress, a line each; nil is silent
+	Disturb  Disturbance
 }
 
 // Result is a run's outcome.
 type Result struct {
-	Cases []CaseResult `json:"cases"`
+	Cases     []CaseResult `json:"cases"`
+	Disturbed Disturbed    `json:"disturbed"`
 }
 
 // CaseResult is a case's outcome.
@@ -97,36 +99,43 @@ func Run(ctx context.Context, cases []Case, o Options) (*Result, error) {
 		return nil, err
 	}
 	res := begin(cases, o)
-	values := make(map[*SeriesResult]map[string][]float64)
+	all := make(values)
+	defer all.summarize()
 	began := time.Now()
 	for round := range o.Rounds {
 		for ci := range cases {
 			c, got := &cases[ci], &res.Cases[ci]
 			logf(o.Log, "%6.1f s: round %d of %d: %s", time.Since(began).Seconds(), round+1, o.Rounds, c.Name)
-			for _, si := range order(len(c.Series), round) {
-				out := &got.Series[si]
-				if out.Why() != "" {
-					continue
-				}
-				sample, err := c.Series[si].Run(ctx, o.round(round, c.Name, c.Series[si].Name))
-				if ctx.Err() != nil {
-					return finish(res, values), ctx.Err()
-				}
-				if err != nil {
-					out.Failed = err.Error()
-					logf(o.Log, "%s: %s: %v", c.Name, c.Series[si].Name, err)
-					continue
-				}
-				if values[out] == nil {
-					values[out] = make(map[string][]float64)
-				}
-				for metric, v := range sample {
-					values[out][metric] = append(values[out][metric], v)
-				}
+			figures := o.Disturb.undisturbed(ctx, c.Name, o.Log, &res.Disturbed, func() sample { return o.measure(ctx, c, got, round) })
+			if ctx.Err() != nil {
+				return res, ctx.Err()
+			}
+			for si := range got.Series {
+				all.add(&got.Series[si], figures[si])
 			}
 		}
 	}
-	return finish(res, values), nil
+	return res, nil
+}
+
+// measure runs the series of a case once.
+func (o *Options) measure(ctx context.Context, c *Case, got *CaseResult, round int) sample {
+	figures := make(sample, len(c.Series))
+	for _, si := range order(len(c.Series), round) {
+		out := &got.Series[si]
+		if out.Why() != "" {
+			continue
+		}
+		var err error
+		if figures[si], err = c.Series[si].Run(ctx, o.round(round, c.Name, c.Series[si].Name)); ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			out.Failed = err.Error()
+			logf(o.Log, "%s: %s: %v", c.Name, c.Series[si].Name, err)
+		}
+	}
+	return figures
 }
 
 // Replace puts the cases of a later run in the place of the same ones.
@@ -169,19 +178,6 @@ func missing(s Series, gone map[string]string) string {
 		}
 	}
 	return ""
-}
-
-func finish(res *Result, values map[*SeriesResult]map[string][]float64) *Result {
-	for out, metrics := range values {
-		if out.Failed != "" {
-			continue
-		}
-		out.Metrics = make(map[string]stats.Summary, len(metrics))
-		for metric, v := range metrics {
-			out.Metrics[metric] = stats.Summarize(v)
-		}
-	}
-	return res
 }
 
 // order is the order of n series in a round: turned by one from round to round,

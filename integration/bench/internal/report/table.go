@@ -99,6 +99,10 @@ func (r *Report) head() []string {
 		lines = append(lines, "commit "+r.Commit)
 	}
 	lines = append(lines, r.Machine.String())
+	if d := r.Disturbed; d.Known {
+		lines = append(lines, fmt.Sprintf("of the processor time, %.1f %% went to other machines on the same hardware (up to %.0f %% of one case in one round); %d rounds of cases were measured again for that",
+			100*d.Share, 100*d.Most, d.Repeated))
+	}
 	for _, p := range r.Peers {
 		if p.Missing != "" {
 			lines = append(lines, fmt.Sprintf("%s: missing: %s", p.Name, p.Missing))
