@@ -80,11 +80,7 @@ func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, er
 	c := k.begin(ctx, &conditionAcquire, 1)
 	w.apply(c)
 	client.Arg(c, owner.id)
-	token, err := acquire(ctx, k.object, c)
-	if err != nil {
-		return nil, err
-	}
-	return hold(k.r, token, owner, k), nil
+	return acquire(ctx, k.object, c, owner, k)
 }
 
 func (k *Condition) end(ctx context.Context, h *Hold) error {
@@ -161,26 +157,27 @@ func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
 	if err := h.Err(); err != nil {
 		return false, err
 	}
-	h.unwatch()
 	c := k.begin(ctx, &conditionWait, 1)
 	w.apply(c)
 	client.Arg(c, h.owner.id)
 	notified, err := client.Invoke[bool](ctx, c)
 	if errors.Is(err, ErrNotHeld) && h.lock.ID() != k.r.ID() {
-		h.watch(h.Token()) // the hold of another lock, which it stays
-		return false, err
+		return false, err // the hold of another lock, which it stays
 	}
 	if err != nil {
 		h.over(lost(fmt.Errorf("a wait ended without the lock: %w", err)))
 		return false, err
 	}
+	h.unwatch()
 	// The lock is held again and must be given back if its token is not learnt.
-	token, err := call1[uint64](context.WithoutCancel(ctx), k.object, &conditionToken, h.owner.id)
+	c = k.begin(ctx, &conditionToken, 1)
+	client.Arg(c, h.owner.id)
+	token, err := client.InvokeAcquire(context.WithoutCancel(ctx), c, (*watcher)(h))
 	if err != nil {
 		h.over(lost(err))
 		return notified, err
 	}
-	h.watch(token)
+	h.has(token)
 	return notified, nil
 }
 

@@ -33,12 +33,13 @@ type Hold struct {
 	owner Owner
 	by    releaser // the proxy that it was acquired with
 
+	session *client.Session // nil: the proxy was released before the call
+
 	token atomic.Uint64 // changes when a Condition's wait ends
 
-	mu      sync.Mutex // guards what follows; held while nothing else is taken
-	session *client.Session
-	watched uint64 // the token that the session watches; 0: none
-	cause   error  // why the hold is over
+	mu      sync.Mutex // guards what follows; nothing of this package is taken below it
+	watched uint64     // the token that the session watches; 0: none
+	cause   error      // why the hold is over
 	ctx     context.Context
 	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks for it
 }
@@ -49,11 +50,19 @@ type releaser interface {
 	end(ctx context.Context, h *Hold) error
 }
 
-// hold makes the Hold of an acquire that has succeeded.
-func hold(lock Ref, token uint64, owner Owner, by releaser) *Hold {
-	h := &Hold{lock: lock, owner: owner, by: by}
-	h.watch(token)
-	return h
+// acquire makes the call and returns the Hold that it gives. The answer False is
+// ErrTimeout.
+func acquire(ctx context.Context, o object, c *client.Call, owner Owner, by releaser) (*Hold, error) {
+	h := &Hold{lock: o.r, owner: owner, by: by, session: client.SessionOf(o.r)}
+	token, err := client.InvokeAcquire(ctx, c, (*watcher)(h))
+	if err != nil {
+		return nil, err
+	}
+	if token == 0 {
+		return nil, fmt.Errorf("%s is held: %w", o, wire.ErrTimeout)
+	}
+	h.has(token)
+	return h, nil
 }
 
 // watcher is the Hold as the session sees it.
@@ -62,18 +71,16 @@ type watcher Hold
 // Lost ends the hold.
 func (w *watcher) Lost(err error) { (*Hold)(w).stop(lost(err)) }
 
-// watch makes the token that of the hold.
-func (h *Hold) watch(token uint64) {
+// has makes the token, which the session watches already, that of the hold.
+func (h *Hold) has(token uint64) {
 	h.token.Store(token)
-	s := client.SessionOf(h.lock)
-	if s == nil {
-		h.stop(wire.Errorf(wire.CodeReleased, "the proxy of the lock was released"))
-		return
-	}
 	h.mu.Lock()
-	h.session, h.watched = s, token
+	h.watched = token
+	over := h.cause != nil
 	h.mu.Unlock()
-	s.Watch(token, (*watcher)(h))
+	if over {
+		h.unwatch()
+	}
 }
 
 // lost returns the cause of a hold that was lost by err: it matches ErrLockLost.
@@ -87,11 +94,11 @@ func lost(err error) error {
 // unwatch ends the watch.
 func (h *Hold) unwatch() {
 	h.mu.Lock()
-	s, token := h.session, h.watched
+	token := h.watched
 	h.watched = 0
 	h.mu.Unlock()
-	if token != 0 {
-		s.Unwatch(token, (*watcher)(h))
+	if token != 0 && h.session != nil {
+		h.session.Unwatch(token, (*watcher)(h))
 	}
 }
 
@@ -169,15 +176,6 @@ type guardKey struct{}
 // hold and the object must be of one Manager.
 func WithHold(ctx context.Context, h *Hold) context.Context {
 	return context.WithValue(ctx, guardKey{}, h)
-}
-
-// acquire makes the call and turns False into ErrTimeout.
-func acquire(ctx context.Context, o object, c *client.Call) (uint64, error) {
-	token, err := client.InvokeAcquire(ctx, c)
-	if err == nil && token == 0 {
-		err = fmt.Errorf("%s is held: %w", o, wire.ErrTimeout)
-	}
-	return token, err
 }
 
 // LockInfo says who holds a lock.

@@ -44,11 +44,7 @@ func (l *Lock) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeM
 func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
 	c := l.begin(ctx, &lockAcquire, 0)
 	w.apply(c)
-	token, err := acquire(ctx, l.object, c)
-	if err != nil {
-		return nil, err
-	}
-	return hold(l.r, token, Owner{}, l), nil
+	return acquire(ctx, l.object, c, Owner{}, l)
 }
 
 func (l *Lock) end(ctx context.Context, h *Hold) error {
@@ -75,11 +71,7 @@ func (l *Lock) AcquireOwned(ctx context.Context, owner Owner) (*Hold, error) {
 	c := l.begin(ctx, &lockAcquire, 2)
 	client.Arg(c, owner.id)
 	client.Arg(c, true)
-	token, err := acquire(ctx, l.object, c)
-	if err != nil {
-		return nil, err
-	}
-	return hold(l.r, token, owner, l), nil
+	return acquire(ctx, l.object, c, owner, l)
 }
 
 // Release releases the lock, whoever has it, as Python's does. ErrNotHeld if
@@ -139,11 +131,7 @@ func (l *RLock) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error)
 	c := l.begin(ctx, &rlockAcquire, 1)
 	w.apply(c)
 	client.Arg(c, owner.id)
-	token, err := acquire(ctx, l.object, c)
-	if err != nil {
-		return nil, err
-	}
-	return hold(l.r, token, owner, l), nil
+	return acquire(ctx, l.object, c, owner, l)
 }
 
 func (l *RLock) end(ctx context.Context, h *Hold) error {

@@ -82,11 +82,7 @@ type permits struct{ object }
 func (s *permits) acquire(ctx context.Context, w wait) (*Hold, error) {
 	c := s.begin(ctx, &semaphoreAcquire, 0)
 	w.apply(c)
-	token, err := acquire(ctx, s.object, c)
-	if err != nil {
-		return nil, err
-	}
-	return hold(s.r, token, Owner{}, s), nil
+	return acquire(ctx, s.object, c, Owner{}, s)
 }
 
 func (s *permits) end(ctx context.Context, h *Hold) error {

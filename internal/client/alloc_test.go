@@ -36,12 +36,13 @@ func TestAcquireAllocations(t *testing.T) {
 	defer end(s)
 	reply := wire.Raw(wire.AppendUint(nil, 1<<40))
 	go c.answerAll(reply)
-	l := testRef(s, 5, "Lock")
+	l, w := testRef(s, 5, "Lock"), make(loss, 1)
 	n := testing.AllocsPerRun(2000, func() {
-		token, err := InvokeAcquire(context.Background(), NewCall(l, &get, 0))
+		token, err := InvokeAcquire(context.Background(), NewCall(l, &get, 0), w)
 		if err != nil || token != 1<<40 {
 			t.Fatal(token, err)
 		}
+		s.Unwatch(token, w)
 	})
 	if n > allocBudget {
 		t.Errorf("an acquire costs %v allocations, at most %d are allowed", n, allocBudget)

@@ -67,6 +67,7 @@ type Call struct {
 	guard   uint64
 	fence   uint64
 	plain   bool      // its result is nothing to give back; see Exec
+	watcher Watcher   // of the hold that it acquires, or nil
 	err     error     // the first failure while it was built
 	pins    []*object // named in args; held
 

@@ -54,7 +54,7 @@ func TestLargeBytesAreTheCallers(t *testing.T) {
 	for _, n := range []int{maxKeptBuffer - 10, maxKeptBuffer, 60_000, 100_000} {
 		want := bytes.Repeat([]byte{7}, n)
 		b := wire.AppendBin(nil, want)
-		got, err := decode[[]byte](nil, b)
+		got, err := decode[[]byte](new(Call), b)
 		if err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%d bytes came back as %d (%v)", n, len(got), err)
 		}

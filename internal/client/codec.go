@@ -69,18 +69,32 @@ func ArgKey[T any](c *Call, v T) {
 	if c.err != nil {
 		return
 	}
-	b, err := wire.MarshalKey(c.args, v)
+	b, err := c.encode(wire.MarshalKey, v)
 	c.args = b
 	if err != nil {
 		c.fail(argError(c, err))
 	}
 }
 
+// encode appends an argument. A method of the user's may panic: then nobody will
+// end the call.
+func (c *Call) encode(marshal func([]byte, any) ([]byte, error), v any) ([]byte, error) {
+	ended := false
+	defer func() {
+		if !ended {
+			c.recycle()
+		}
+	}()
+	b, err := marshal(c.args, v)
+	ended = true
+	return b, err
+}
+
 // marshal appends what Arg has no short way for, and pins the objects that it
 // names.
 func (c *Call) marshal(v any) {
 	start := len(c.args)
-	b, err := wire.Marshal(c.args, v)
+	b, err := c.encode(wire.Marshal, v)
 	c.args = b
 	if err == nil {
 		err = c.pin(b[start:])
@@ -172,28 +186,35 @@ func Exec(ctx context.Context, c *Call) error {
 }
 
 // InvokeAcquire makes a call that acquires a lock or a permit, and returns the
-// fencing token: 0 for the answer False, that none is to be had. What it acquires
-// is taken back when the session ends, or before the reply is there.
-func InvokeAcquire(ctx context.Context, c *Call) (uint64, error) {
-	c.plain = true
+// fencing token: 0 for the answer False, that none is to be had. From the moment
+// that the reply comes, w hears of the end of that hold, until Unwatch.
+func InvokeAcquire(ctx context.Context, c *Call, w Watcher) (uint64, error) {
+	c.plain = true // what it acquires goes with the session, if not before
+	c.watcher = w
 	if err := c.Do(ctx); err != nil {
 		return 0, err
 	}
 	defer c.Drop()
-	if wire.TypeOf(c.reply) == wire.TypeBool {
-		return 0, nil
+	token, ok := tokenOf(c.reply)
+	if !ok {
+		return 0, c.garbage(fmt.Errorf("%s, want a fencing token, an int above 0, or False", wire.TypeName(c.reply)))
 	}
-	token, ok := wire.IntOf(c.reply)
-	if !ok || token <= 0 {
-		return 0, wire.Errorf(wire.CodeType, "result of %s: %s, want a fencing token, an int above 0, or False", c.label(), wire.TypeName(c.reply))
+	return token, nil
+}
+
+// tokenOf returns the fencing token that the reply to an acquire is, 0 for False.
+func tokenOf(reply []byte) (token uint64, ok bool) {
+	if wire.TypeOf(reply) == wire.TypeBool {
+		return 0, true
 	}
-	return uint64(token), nil
+	n, ok := wire.IntOf(reply)
+	return uint64(n), ok && n > 0
 }
 
 // Decode decodes the reply of a call after Do. When it fails, the call is over
 // and the server takes back what it handed over; otherwise the caller ends it.
 func Decode[R any](c *Call) (R, error) {
-	v, err := decode[R](c.session, c.reply)
+	v, err := decode[R](c, c.reply)
 	if err != nil {
 		var zero R
 		err = wire.Errorf(wire.CodeType, "result of %s: %v", c.label(), err)
@@ -203,9 +224,9 @@ func Decode[R any](c *Call) (R, error) {
 	return v, nil
 }
 
-// decode decodes a value of the session, which Scan has passed, into v. Common types cost no
-// allocation beyond what they hold.
-func decode[R any](s *Session, b []byte) (R, error) {
+// decode decodes the reply, which Scan has passed. Common types cost no allocation
+// beyond what they hold.
+func decode[R any](c *Call, b []byte) (R, error) {
 	var v R
 	ok := true
 	switch p := any(&v).(type) {
@@ -226,7 +247,7 @@ func decode[R any](s *Session, b []byte) (R, error) {
 			*p, ok = append(make([]byte, 0, len(b)-2), b[2:]...), true
 		}
 	case *Ref:
-		r, err := DecodeRef(b, s)
+		r, err := DecodeRef(b, c.session)
 		*p = r
 		return v, err
 	case *string:
@@ -240,7 +261,7 @@ func decode[R any](s *Session, b []byte) (R, error) {
 	if ok {
 		return v, nil
 	}
-	return unmarshal[R](s, b)
+	return unmarshal[R](c, b)
 }
 
 // largeBin returns the content of large bytes in place: the memory of a reply of
@@ -257,9 +278,18 @@ func largeBin(b []byte) ([]byte, bool) {
 	return nil, false
 }
 
-func unmarshal[R any](s *Session, b []byte) (R, error) {
+// unmarshal is decode for all other types. A method of the user's may panic: then
+// nobody will end the call.
+func unmarshal[R any](c *Call, b []byte) (R, error) {
+	ended := false
+	defer func() {
+		if !ended {
+			c.GiveBack()
+		}
+	}()
 	var v R
-	err := wire.Unmarshal(b, &v, s)
+	err := wire.Unmarshal(b, &v, c.session)
+	ended = true
 	return v, err
 }
 

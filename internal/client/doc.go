@@ -18,7 +18,9 @@
 // breaks, the run loop dials again, resumes the session and repeats what is in
 // the table under the same serials; the server answers a repeated serial from
 // what it kept. A serial is acknowledged when the caller has decoded the reply
-// and registered the references in it. Acknowledgements are a watermark, which
+// and registered the references in it; at once, when the reply comes, where there
+// is nothing that the server could take back, or where it takes that back with the
+// session, such as a lock. Acknowledgements are a watermark, which
 // travels with each call, and ranges above it, which travel in frames of their
 // own: when many are collected, and within Config.AckDelay.
 //
@@ -58,6 +60,6 @@
 // # Locks
 //
 // Session.mu guards calls, acknowledgements, pings and the present connection.
-// Under it, the mutex of an outbox or refs.mu may be taken. holds.mu is taken
-// alone. No lock is held across I/O or while a caller's function runs.
+// Under it, the mutex of an outbox, refs.mu or holds.mu may be taken; nothing is
+// taken under these. No lock is held across I/O or while a caller's function runs.
 package client

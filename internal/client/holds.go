@@ -7,34 +7,23 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// A Watcher has a hold of a lock or a permit of a semaphore.
+// A Watcher has, or will have, a hold of a lock or a permit of a semaphore.
 type Watcher interface {
 	// Lost hears, once, that the hold has ended without having been released:
-	// the server said so, or the session is over. It must not block.
+	// the server said so, or the session is over. It must not block, and may be
+	// called before InvokeAcquire has returned.
 	Lost(err error)
 }
 
-// Watch has w hear of the end of the hold with that fencing token, until Unwatch.
-func (s *Session) Watch(token uint64, w Watcher) {
-	if err := s.holds.watch(token, w); err != nil {
-		w.Lost(err)
-	}
-}
-
-// Unwatch ends a Watch with the same arguments. A call of Lost may be under way.
+// Unwatch ends what InvokeAcquire began. A call of Lost may be under way.
 func (s *Session) Unwatch(token uint64, w Watcher) { s.holds.unwatch(token, w) }
 
 // holds are the locks and permits that this process has and wants to know the
 // end of, by their fencing tokens, of which no two are the same.
 type holds struct {
-	mu   sync.Mutex // guards what follows; taken alone
+	mu   sync.Mutex // guards what follows; nothing is taken below it
 	m    map[uint64]watchers
 	over error // the session's end
-
-	// The last tokens that were lost when nobody watched them: an acquire's reply
-	// may have come just before, and its caller be about to. Tokens begin at 1.
-	early [64]uint64
-	next  int
 }
 
 // watchers are those of one hold. More than one is rare: an RLock that was
@@ -44,15 +33,13 @@ type watchers struct {
 	more  []Watcher
 }
 
-// watch returns an error if the hold is over already.
+// watch has w hear of the end of the hold. It returns an error if the session is
+// over.
 func (h *holds) watch(token uint64, w Watcher) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over != nil {
 		return h.over
-	}
-	if h.next > 0 && slices.Contains(h.early[:], token) {
-		return wire.ErrLockLost
 	}
 	if h.m == nil {
 		h.m = make(map[uint64]watchers)
@@ -87,11 +74,7 @@ func (h *holds) unwatch(token uint64, w Watcher) {
 // lost ends one hold.
 func (h *holds) lost(token uint64) {
 	h.mu.Lock()
-	all, ok := h.m[token]
-	if !ok {
-		h.early[h.next%len(h.early)] = token
-		h.next++
-	}
+	all := h.m[token]
 	delete(h.m, token)
 	h.mu.Unlock()
 	all.lost(wire.ErrLockLost)

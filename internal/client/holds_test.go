@@ -1,8 +1,10 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -61,15 +63,62 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-// A hold may be lost before its acquirer comes to watch it.
-func TestHoldLostEarly(t *testing.T) {
-	var h holds
-	l := make(loss, 1)
-	h.lost(3)
-	if err := h.watch(3, l); !errors.Is(err, wire.ErrLockLost) {
-		t.Errorf("watch of a hold that was lost just before: %v, want ErrLockLost", err)
-	}
-	if err := h.watch(4, l); err != nil {
-		t.Errorf("watch of another hold: %v", err)
-	}
+// The server may say that a hold is over right behind the reply that gave it, also
+// when another hold of the same lock is watched already.
+func TestHoldLostAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := open(t, newPeer(t), Config{})
+		defer end(s)
+		l := testRef(s, 5, "RLock")
+		for _, watched := range []loss{nil, make(loss, 1)} {
+			if watched != nil {
+				if err := s.holds.watch(7, watched); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w := make(loss, 1)
+			type acquired struct {
+				token uint64
+				err   error
+			}
+			done := make(chan acquired, 1)
+			go func() {
+				token, err := InvokeAcquire(context.Background(), NewCall(l, &put, 0), w)
+				done <- acquired{token, err}
+			}()
+			m := c.expectCall()
+			b := wire.AppendReply(c.out.Lock(), m.Serial, 0, wire.Raw(wire.AppendInt(nil, 7)))
+			b = wire.AppendEvent(b, &wire.Event{Event: wire.EventLockLost, Object: 5, Token: 7})
+			if err := c.out.UnlockFlush(b); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-done; got.token != 7 || got.err != nil {
+				t.Fatalf("acquire: %+v", got)
+			}
+			if err := <-w; !errors.Is(err, wire.ErrLockLost) {
+				t.Errorf("the new hold heard %v, want ErrLockLost", err)
+			}
+		}
+	})
+}
+
+// An acquire that gets no hold watches none.
+func TestNothingAcquired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := open(t, newPeer(t), Config{})
+		defer end(s)
+		l := testRef(s, 5, "Lock")
+		done := make(chan uint64, 1)
+		go func() {
+			token, err := InvokeAcquire(context.Background(), NewCall(l, &put, 0), make(loss, 1))
+			if err != nil {
+				t.Error(err)
+			}
+			done <- token
+		}()
+		c.reply(c.expectCall().Serial, false)
+		if token := <-done; token != 0 || len(s.holds.m) > 0 {
+			t.Errorf("token %d and %d watched holds, want none", token, len(s.holds.m))
+		}
+	})
 }

@@ -239,3 +239,43 @@ func FuzzParseToken(f *testing.F) {
 		}
 	})
 }
+
+// panics has methods that do.
+type panics struct{}
+
+func (panics) AppendWire([]byte) ([]byte, error)      { panic("append") }
+func (panics) MarshalText() ([]byte, error)           { panic("text") }
+func (*panics) UnmarshalWire(v []byte, ctx any) error { panic("unmarshal") }
+
+// A panic in a user's method ends the call: what it named is released like all
+// else, and what the reply handed over goes back.
+func TestPanicEndsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := open(t, newPeer(t), Config{})
+		defer end(s)
+		caught := func(f func()) (what any) {
+			defer func() { what = recover() }()
+			f()
+			return nil
+		}
+		d := testRef(s, 5, "dict")
+		if got := caught(func() { Arg(NewCall(d, &put, 1), panics{}) }); got != "append" {
+			t.Errorf("Arg: panic %v", got)
+		}
+		if got := caught(func() { ArgKey(NewCall(d, &put, 1), panics{}) }); got == nil {
+			t.Error("ArgKey: no panic")
+		}
+		done := make(chan any, 1)
+		go func() { done <- caught(func() { _, _ = call[panics](context.Background(), d, &take) }) }()
+		m := c.expectCall()
+		c.reply(m.Serial, 1)
+		if got := <-done; got != "unmarshal" {
+			t.Errorf("result: panic %v", got)
+		}
+		c.expectCancel(m.Serial, wire.CancelAbandon)
+		d.Release()
+		if got := c.expectRelease(); !slices.Equal(got, []uint64{5, 1}) {
+			t.Errorf("released %v, want 5 once", got)
+		}
+	})
+}

@@ -121,6 +121,14 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 			c.buf = append(c.buf[:0], r.Body...)
 			c.reply = c.buf
 		}
+		// An event about the hold may be next.
+		if c.watcher != nil {
+			if token, ok := tokenOf(c.reply); ok && token > 0 {
+				if over := s.holds.watch(token, c.watcher); over != nil {
+					return over
+				}
+			}
+		}
 		// Where nothing can be given back, the reply is acknowledged as it
 		// comes: its caller need not take the lock for it.
 		if c.acked = c.plain || c.method.Flags&Reads != 0; c.acked {

@@ -167,8 +167,9 @@ func TestLeaseRunsOut(t *testing.T) {
 		p := newPeer(t)
 		s, c := open(t, p, Config{})
 		lost := make(loss, 1)
-		s.Watch(12, lost)
-		defer s.Unwatch(12, lost)
+		if err := s.holds.watch(12, lost); err != nil {
+			t.Fatal(err)
+		}
 		opened := time.Now()
 		r := goCall(context.Background(), testRef(s, 5, "dict"), &get, 1)
 		c.expectCall()

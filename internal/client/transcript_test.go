@@ -243,8 +243,9 @@ func TestConversation(t *testing.T) {
 
 		tr.note("The server says that a hold is over.")
 		lost := make(loss, 1)
-		s.Watch(17, lost)
-		defer s.Unwatch(17, lost)
+		if err := s.holds.watch(17, lost); err != nil {
+			t.Fatal(err)
+		}
 		tr.server(c, wire.AppendEvent(nil, &wire.Event{Event: wire.EventLockLost, Object: 6, Token: 17}))
 		if err := <-lost; !errors.Is(err, wire.ErrLockLost) {
 			t.Error(err)
