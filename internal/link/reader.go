@@ -218,14 +218,11 @@ func (r *Reader) fill() error {
 	r.room()
 	free := len(r.b) - r.w
 	n, err := r.src.Read(r.b[r.w:])
-	if r.tls != nil && err == nil {
-		for n < free {
-			m := r.tls.readHeld(r.b[r.w+n:])
-			if m == 0 {
-				break
-			}
-			n += m
-		}
+	for more := r.tls != nil && n > 0; more && err == nil && n < free; {
+		var m int
+		m, err = r.tls.readHeld(r.b[r.w+n:])
+		n += m
+		more = m > 0
 	}
 	r.w += n
 	r.ioEr = err

@@ -28,13 +28,16 @@ func TLSClient(raw net.Conn, cfg *tls.Config) *TLSConn {
 }
 
 // readHeld reads what the TLS connection holds of the socket's bytes already: Read
-// stops at the end of a record, and many may have come at once. It returns 0 if no
-// whole record is there; an error is left to the next Read, which gets it as well.
-func (c *TLSConn) readHeld(p []byte) int {
+// stops at the end of a record, and many may have come at once. It returns 0 and
+// no error if no whole record is there.
+func (c *TLSConn) readHeld(p []byte) (int, error) {
 	c.under.try = nothing{}
-	n, _ := c.Read(p)
+	n, err := c.Read(p)
 	c.under.try = nil
-	return n
+	if err == ErrWouldBlock {
+		err = nil
+	}
+	return n, err
 }
 
 // nothing is a socket that has nothing to read.
