@@ -231,6 +231,10 @@ func (s *suite) delays() {
 	s.add(c)
 }
 
+// walkAhead is for what comes between the beginning of a walk and the measurement
+// beside it.
+const walkAhead = 300 * time.Millisecond
+
 // delay measures one caller of t while another process walks a large object on
 // a server that only these cases use.
 func (s *suite) delay(how string, t target, r load.Request) func(context.Context, bench.Round) (map[string]float64, error) {

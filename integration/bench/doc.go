@@ -2,7 +2,7 @@
 // Redis with rueidis and with go-redis, Go's net/rpc, and Python's own manager,
 // with raw TCP as the limit. Python's client is also run against managerd.
 //
-//	go run .                 all cases, five rounds of 500 ms each: about ten minutes
+//	go run .                 all cases, five rounds of 500 ms each: a quarter of an hour
 //	go run . -short -check   a cut of about a minute that fails far below a bar
 //	go run . -run '^dict$'   one group
 //	go run . -update-docs    all cases, and write the table and the plots of docs/benchmarks.md

@@ -167,7 +167,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		Rounds: o.rounds, Duration: o.duration, Short: o.short, Missing: missing, Profile: o.profile, Log: stderr,
 		Disturb: bench.Disturbance{Stolen: proc.Stolen, Cores: runtime.NumCPU(), Most: mostStolen},
 	}
-	if !o.short {
+	if !o.short && o.profile == "" { // profiles are of one measurement
 		how.Disturb.Repeats = repeats
 	}
 	res, err := bench.Run(ctx, s.cases, how)

@@ -40,7 +40,10 @@ func (d *Disturbance) undisturbed(ctx context.Context, name string, log io.Write
 		began := time.Now()
 		before, known := d.stolen()
 		got := measure()
-		after, _ := d.stolen()
+		after, still := d.stolen()
+		if known = known && still; !known {
+			before, after = 0, 0
+		}
 		took := time.Since(began) * time.Duration(max(d.Cores, 1))
 		share := float64(after-before) / float64(max(took, 1))
 		if n == 0 || share < least {

@@ -60,10 +60,19 @@ func TestDisturbedRoundsAreRepeated(t *testing.T) {
 }
 
 func TestUnknownDisturbance(t *testing.T) {
-	res, err := Run(t.Context(), []Case{{Name: "x", Series: []Series{fixed("a", 1)}}}, Options{Rounds: 1, Disturb: Disturbance{
-		Stolen: func() (time.Duration, error) { return 0, errors.New("no /proc") }, Repeats: 2,
-	}})
-	if err != nil || res.Disturbed.Known || res.Disturbed.Repeated > 0 {
-		t.Errorf("%+v, %v", res.Disturbed, err)
+	for asked := range 2 { // how often it is told
+		var stolen time.Duration
+		res, err := Run(t.Context(), []Case{{Name: "x", Series: []Series{fixed("a", 1)}}}, Options{Rounds: 1, Disturb: Disturbance{
+			Stolen: func() (time.Duration, error) {
+				stolen += time.Hour
+				if asked--; asked < 0 {
+					return 0, errors.New("no /proc")
+				}
+				return stolen, nil
+			}, Repeats: 2,
+		}})
+		if d := res.Disturbed; err != nil || d.Known || d.Repeated > 0 || d.Share != 0 {
+			t.Errorf("%+v, %v", d, err)
+		}
 	}
 }
