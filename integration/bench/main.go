@@ -29,7 +29,7 @@ const (
 	defaultDuration = 500 * time.Millisecond
 	shortDuration   = 100 * time.Millisecond
 	retries         = 2    // of what would fail the check: a neighbour can spoil a measurement
-	repeats         = 2    // of a round of a case of which a neighbour took more than mostStolen
+	repeats         = 1    // of a round of a case of which a neighbour took more than mostStolen
 	mostStolen      = 0.05 // of the processor time
 )
 
