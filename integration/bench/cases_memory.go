@@ -276,7 +276,7 @@ func (s *suite) delay(how string, t target, r load.Request) func(context.Context
 		round.Duration = max(round.Duration, least)
 		done := make(chan error, 1)
 		go func() {
-			_, err := walk.do(load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm) / time.Millisecond)})
+			_, err := walk.do(load.Request{Op: load.OpWalk, Keys: entries, Name: how, Millis: int((round.Duration + round.Warm + walkAhead) / time.Millisecond)})
 			done <- err
 		}()
 		got, err := pair{s.e, t, beside, other}.measure(timed(r, round), round)

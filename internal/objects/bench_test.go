@@ -30,6 +30,7 @@ func BenchmarkMethods(b *testing.B) {
 	}{
 		{"dict set", "dict", nil, []call{{"set", key, value}}},
 		{"dict add", "dict", args{vdict{key, 1 << 20}}, []call{{"add", key, 1}}},
+		{"dict set and pop", "dict", nil, []call{{"set", key, value}, {"pop", key}}},
 		{"dict contains", "dict", args{vdict{key, value}}, []call{{"contains", key}}},
 		{"dict get_many of 100", "dict", args{pairs}, []call{{"get_many", keys}}},
 		{"dict set_many of 100", "dict", args{pairs}, []call{{"set_many", pairs}}},
@@ -38,8 +39,10 @@ func BenchmarkMethods(b *testing.B) {
 		{"list append and pop", "list", args{numbers}, []call{{"append", value}, {"pop"}}},
 		{"set add and discard", "set", args{numbers}, []call{{"add", value}, {"discard", value}}},
 		{"Queue put and get", "Queue", nil, []call{{"put", value}, {"get"}}},
+		{"JoinableQueue put, get and task_done", "JoinableQueue", nil, []call{{"put", value}, {"get"}, {"task_done"}}},
 		{"PriorityQueue put and get", "PriorityQueue", nil, []call{{"put", vtuple{0, value}}, {"get"}}},
 		{"Lock acquire and release", "Lock", nil, []call{{"acquire"}, {"release"}}},
+		{"RLock acquire and release", "RLock", nil, []call{{"acquire", 1}, {"release", 1}}},
 		{"Semaphore acquire and release", "Semaphore", args{1}, []call{{"acquire"}, {"release"}}},
 		{"Value get", "Value", args{"i", 1 << 20}, []call{{"get"}}},
 		{"Value set", "Value", args{"i", 1 << 20}, []call{{"set", 1 << 21}}},
