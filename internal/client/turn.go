@@ -34,8 +34,11 @@ const (
 const (
 	// soloRuns is how many calls in a row must be alone before callers read.
 	soloRuns = 4
-	// standby is how long nobody reads before the read loop does.
-	standby = 10 * time.Millisecond
+	// standby is how long nobody reads before the read loop does, and maxStandby
+	// how long at most after callers who wait for long: it looks ever more rarely
+	// while one of them reads.
+	standby    = 10 * time.Millisecond
+	maxStandby = 8 * standby
 )
 
 // takeTurnLocked gives a lone caller the turn to read, if it may have it.
@@ -214,12 +217,19 @@ func (i *interrupter) forget() {
 func (s *Session) read(c *conn) error {
 	t := time.NewTimer(standby)
 	defer t.Stop()
+	look := standby
 	for {
-		if err, over := s.loopTurn(c); over {
+		busy, over, err := s.loopTurn(c)
+		if over {
 			c.in.Release()
 			return err
 		}
-		t.Reset(standby)
+		if busy {
+			look = min(2*look, maxStandby)
+		} else {
+			look = standby
+		}
+		t.Reset(look)
 		select {
 		case <-c.wake:
 		case <-t.C:
@@ -236,30 +246,30 @@ func (s *Session) read(c *conn) error {
 	}
 }
 
-// loopTurn reads until nobody waits for a reply. over tells that the connection
-// has ended.
-func (s *Session) loopTurn(c *conn) (err error, over bool) {
+// loopTurn reads until nobody waits for a reply, unless a caller reads: then busy
+// is true. over tells that the connection has ended.
+func (s *Session) loopTurn(c *conn) (busy, over bool, err error) {
 	s.mu.Lock()
 	switch {
 	case c.turn == turnCaller:
 		s.mu.Unlock()
-		return nil, false
+		return true, false, nil
 	case c.readErr != nil:
 		s.mu.Unlock()
-		return c.readErr, true
+		return false, true, c.readErr
 	}
 	c.turn = turnLoop
 	s.mu.Unlock()
 	c.interrupter.forget()
 	for {
 		if err := s.readOne(c); err != nil {
-			return err, true
+			return false, true, err
 		}
 		s.mu.Lock()
 		if s.calls.Len() == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
 			c.turn = turnNobody
 			s.mu.Unlock()
-			return nil, false
+			return false, false, nil
 		}
 		s.mu.Unlock()
 	}
