@@ -196,12 +196,20 @@ func open(t *testing.T, p *peer, config Config) (*Session, *peerConn) {
 // end closes a session without a peer that listens.
 func end(s *Session) { s.die(ErrClosed) }
 
-// ref returns a Ref of the session to an object, as if a reply had granted it.
+// testRef returns a Ref of the session to an object, as if a reply had granted it.
+// It is not collected: its release would come between what a test expects.
 func testRef(s *Session, id uint64, typeid string) Ref {
-	v := wire.AppendRef(nil, wire.Ref{ID: id, Secret: 1, TypeID: typeid})
-	o := s.register(nil, v)[0]
-	r := newRef(o)
+	r := looseRef(s, id, typeid)
+	kept.Store(r.h, true)
 	return r
+}
+
+var kept sync.Map // of *handle
+
+// looseRef is testRef for a Ref that may be collected.
+func looseRef(s *Session, id uint64, typeid string) Ref {
+	v := wire.AppendRef(nil, wire.Ref{ID: id, Secret: 1, TypeID: typeid})
+	return newRef(s.register(nil, v)[0])
 }
 
 var (

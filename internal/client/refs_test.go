@@ -159,7 +159,7 @@ func TestCollectedReferences(t *testing.T) {
 	var kept Ref
 	func() {
 		for id := range uint64(20) {
-			r := testRef(s, 100+id, "list")
+			r := looseRef(s, 100+id, "list")
 			if id == 7 {
 				kept = r
 			}
