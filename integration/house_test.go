@@ -17,7 +17,7 @@ const module = "github.com/syncmanager/syncmanager"
 
 // floors is the house: a package may import those of lower floors alone.
 var floors = map[string]int{
-	"auth": 0, "internal/wire": 0, "internal/pickle": 0, "internal/defaults": 0,
+	"auth": 0, "internal/wire": 0, "internal/pickle": 0, "internal/defaults": 0, "internal/supervise": 0,
 	"internal/link": 1, "internal/engine": 1,
 	"connection": 2, "internal/objects": 2,
 	"internal/client": 3, "internal/pydoor": 3,
