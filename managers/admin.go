@@ -19,6 +19,10 @@ func (s *Server) serve(j *job) done {
 		d.value = wire.AppendNil(nil)
 		// The reply first: Shutdown waits for this work.
 		s.RequestShutdown()
+	case "connections":
+		d.value, d.err = s.connections(j.work.Args)
+	case "disconnect":
+		d.value, d.err = s.disconnect(j.work.Args)
 	default:
 		d.err = wire.Errorf(wire.CodeNotExposed, "server.%s is not exposed", j.work.Method.Name)
 	}

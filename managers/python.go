@@ -225,3 +225,49 @@ func (s *Server) closePython() {
 		door.Close()
 	}
 }
+
+// connections lists the connections of Python clients, which are no sessions of
+// their own: [next, rows].
+func (s *Server) connections(args []byte) ([]byte, *wire.Error) {
+	after, limit := uint64(0), 1000
+	r, err := wire.NewReader(args)
+	if err == nil && r.More() {
+		after, err = r.Uint()
+	}
+	if err == nil && r.More() {
+		var n int64
+		n, err = r.Int()
+		limit = int(n)
+	}
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeType, "server.connections: %v", err)
+	}
+	var rows []pydoor.Client
+	next := uint64(0)
+	if door := s.pythonDoor(); door != nil {
+		rows, next = door.Clients(after, limit)
+	}
+	b := wire.AppendArrayHeader(nil, 2)
+	b = wire.AppendUint(b, next)
+	b = wire.AppendArrayHeader(b, len(rows))
+	for i := range rows {
+		b = pydoor.AppendClient(b, &rows[i])
+	}
+	return b, nil
+}
+
+// disconnect ends one connection of a Python client, with what it holds.
+func (s *Server) disconnect(args []byte) ([]byte, *wire.Error) {
+	r, err := wire.NewReader(args)
+	var id uint64
+	if err == nil {
+		id, err = r.Uint()
+	}
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeType, "server.disconnect: %v", err)
+	}
+	if door := s.pythonDoor(); door == nil || !door.Disconnect(id) {
+		return nil, wire.Errorf(wire.CodeNotFound, "no connection %d of a Python program", id)
+	}
+	return wire.AppendBool(nil, true), nil
+}

@@ -108,6 +108,50 @@ func (m *Manager) Sessions(ctx context.Context, after uint64, limit int) (Page[S
 	return listing[SessionInfo](ctx, m, &client.ServerSessions, after, limit)
 }
 
+// ConnectionInfo is what listings say of a connection of a Python program, which
+// stands for one thread of it. All Python programs that prove one key are one
+// session; the connection is the owner (LockInfo.Owner) of what its thread holds
+// and waits for.
+type ConnectionInfo struct {
+	ID        uint64 `msgpack:"id"`
+	Session   uint64 `msgpack:"session"`
+	Key       string `msgpack:"key"`
+	Role      string `msgpack:"role"`
+	Remote    string `msgpack:"remote"` // address of the peer; "unix" on a unix socket
+	PID       int    `msgpack:"pid"`    // on a unix socket, where the system tells it; else 0
+	Thread    string `msgpack:"thread"` // as Python names it: "MainProcess|MainThread"
+	Opened    int64  `msgpack:"opened"` // nanoseconds of Unix time
+	Idle      int64  `msgpack:"idle"`   // nanoseconds since its last request
+	Calls     uint64 `msgpack:"calls"`  // requests that were answered
+	Waiting   bool   `msgpack:"waiting"`
+	Connected bool   `msgpack:"connected"` // false: it has ended, and its locks and permits were not released
+	Holds     int    `msgpack:"holds"`     // locks and permits that it holds
+}
+
+// OpenedAt returns Opened as a time.
+func (c ConnectionInfo) OpenedAt() time.Time { return time.Unix(0, c.Opened) }
+
+// IdleFor returns Idle as a duration.
+func (c ConnectionInfo) IdleFor() time.Duration { return time.Duration(c.Idle) }
+
+// Connections returns up to limit (1 to 1000) connections of Python programs with
+// numbers above after, in the order in which they came. One that has ended is
+// listed as long as it holds locks or permits that nobody has released. A page
+// may have fewer rows than limit, and not be the last: Next tells. It needs the
+// role admin.
+func (m *Manager) Connections(ctx context.Context, after uint64, limit int) (Page[ConnectionInfo], error) {
+	return listing[ConnectionInfo](ctx, m, &client.ServerConnections, after, limit)
+}
+
+// Disconnect ends one connection of a Python program and releases what it holds,
+// also of one that has ended already. ErrNotFound if there is none with that
+// number. It needs the role admin.
+func (m *Manager) Disconnect(ctx context.Context, connection uint64) error {
+	c := m.s.NewServerCall(&client.ServerDisconnect, 1)
+	client.Arg(c, connection)
+	return client.Exec(ctx, c)
+}
+
 func listing[T any](ctx context.Context, m *Manager, method *client.Method, after uint64, limit int) (Page[T], error) {
 	c := m.s.NewServerCall(method, 2)
 	client.Arg(c, after)

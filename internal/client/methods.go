@@ -35,4 +35,6 @@ var (
 	ServerCollect      = Method{Type: "server", Name: "collect", Number: firstMethod + 13}
 	ServerShutdown     = Method{Type: "server", Name: "shutdown", Number: firstMethod + 14}
 	ServerWaiting      = Method{Type: "server", Name: "waiting", Number: firstMethod + 15, Flags: Reads}
+	ServerConnections  = Method{Type: "server", Name: "connections", Number: firstMethod + 16, Flags: Reads}
+	ServerDisconnect   = Method{Type: "server", Name: "disconnect", Number: firstMethod + 17}
 )

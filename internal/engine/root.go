@@ -39,6 +39,8 @@ const (
 	MethodCollect
 	MethodShutdown
 	MethodWaiting
+	MethodConnections
+	MethodDisconnect
 )
 
 // ServerType returns the table of the server's own methods.
@@ -60,6 +62,8 @@ func ServerType() *Type {
 		{Name: "collect", Result: "int", Flags: Admin, Fn: rootCollect},
 		{Name: "shutdown", Result: "None", Flags: Admin, Fn: toServer},
 		{Name: "waiting", Params: "ident", Result: "list", Flags: Reads | Admin, Fn: rootWaiting},
+		{Name: "connections", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootConnections},
+		{Name: "disconnect", Params: "connection", Result: "bool", Flags: Admin, Fn: rootDisconnect},
 	}}
 	t.prepare()
 	return t
@@ -79,6 +83,30 @@ func toServer(o *Object, c *Call) {
 		c.act("")
 	}
 	o.engine.startWork(c, Work{Method: c.Method, Args: c.Args.Rest()})
+}
+
+// rootConnections hands the listing of connections that are no sessions, those
+// of other protocols' clients, to the program around the engine.
+func rootConnections(o *Object, c *Call) {
+	args := c.Args.Rest()
+	if _, ok := cursor(c); !ok {
+		return
+	}
+	if _, ok := page(c); !ok {
+		return
+	}
+	o.engine.startWork(c, Work{Method: c.Method, Args: args})
+}
+
+func rootDisconnect(o *Object, c *Call) {
+	args := c.Args.Rest()
+	id, err := c.Args.Uint()
+	if err != nil {
+		c.Fail(err)
+		return
+	}
+	c.act(fmt.Sprintf("connection %d", id))
+	o.engine.startWork(c, Work{Method: c.Method, Args: args})
 }
 
 // text takes a str argument and bounds it.

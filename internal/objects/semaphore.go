@@ -90,7 +90,7 @@ func newSemaphoreType(name string, bounded bool) *engine.Type {
 			return nil
 		},
 		Methods: []engine.Method{
-			{Name: "acquire", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
+			{Name: "acquire", Params: "owner=0", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
 			{Name: "release", Params: "n=1", Result: "None", Fn: on(semaphoreRelease)},
 			{Name: "release_permit", Params: "permit", Result: "None", Fn: on(semaphoreReleasePermit)},
 			{Name: "get_value", Result: "int", Flags: engine.Reads, Fn: on(semaphoreValue)},
@@ -106,6 +106,12 @@ func semaphoreType() *engine.Type { return newSemaphoreType("Semaphore", false) 
 func boundedSemaphoreType() *engine.Type { return newSemaphoreType("BoundedSemaphore", true) }
 
 func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
+	if c.Args.More() {
+		var err error
+		if c.Owner, err = c.Args.Uint(); err != nil {
+			return err
+		}
+	}
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
@@ -122,7 +128,7 @@ func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
 
 // give hands a permit to a call, which gets its reply.
 func (s *semaphore) give(c *engine.Call) {
-	p := &permit{hold: s.o.NewHold(c.Session, 0)}
+	p := &permit{hold: s.o.NewHold(c.Session, c.Owner)}
 	s.value--
 	if s.permits == nil {
 		s.permits = make(map[uint64]*permit)

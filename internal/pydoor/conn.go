@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -22,7 +23,16 @@ type conn struct {
 	net    net.Conn
 	id     uint64 // the owner of what is held and waited for
 	remote string
-	pid    int // of a peer on a unix socket, when it counts
+	peer   int // the process at the other end of a unix socket, or 0
+	pid    int // peer, when references of processes are told apart
+	opened time.Time
+
+	// Read by listings.
+	name   atomic.Value // a string: the client's thread
+	used   atomic.Int64 // Unix time of the last request, in nanoseconds
+	calls  atomic.Uint64
+	waits  atomic.Bool
+	kicked atomic.Bool
 
 	// Owned by the serving goroutine.
 	session *session // set once, before the conn is listed
@@ -31,7 +41,6 @@ type conn struct {
 	out     []byte // memory of replies
 	args    []byte // memory of arguments
 	address pickle.Node
-	name    string    // of the client's thread
 	thread  bool      // accept_connection came
 	wrote   time.Time // when the write deadline was set
 }
@@ -52,7 +61,8 @@ func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, readBu
 // authenticated is called once, after the handshake, also when that failed.
 func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func()) error {
 	defer nc.Close()
-	c := &conn{door: d, net: wrap(nc, d.seat), id: d.lastConn.Add(1), remote: nc.RemoteAddr().String()}
+	c := &conn{door: d, net: wrap(nc, d.seat), id: d.lastConn.Add(1), remote: remoteText(nc.RemoteAddr()), opened: time.Now()}
+	c.used.Store(c.opened.UnixNano())
 	c.in = newReader(c.net)
 	c.net.SetDeadline(time.Now().Add(d.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
@@ -62,8 +72,9 @@ func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func())
 	if err != nil {
 		return err
 	}
+	c.peer = peerPID(nc)
 	if d.config.DropDeadProcesses {
-		c.pid = peerPID(nc)
+		c.pid = c.peer
 	}
 	c.address = d.addressFor(nc)
 	if err := d.enter(c, entry); err != nil {
@@ -150,7 +161,7 @@ func (c *conn) serve() error {
 		return c.serverRequest(req)
 	}
 	if a, err := bind("accept_connection", params("name"), req.args, req.kwds); err == nil {
-		c.name = strings.Clone(textOf(a[0]))
+		c.name.Store(strings.Clone(textOf(a[0])))
 	}
 	if err := c.send(returned(pickle.None{})); err != nil {
 		return err
@@ -273,7 +284,10 @@ func (c *conn) deliver(r reply) (complete bool, err error) {
 		}
 	}
 	e.commit()
-	if now := time.Now(); now.Sub(c.wrote) > writeTimeout/4 {
+	now := time.Now()
+	c.calls.Add(1)
+	c.used.Store(now.UnixNano())
+	if now.Sub(c.wrote) > writeTimeout/4 {
 		c.net.SetWriteDeadline(now.Add(writeTimeout))
 		c.wrote = now
 	}
@@ -307,6 +321,8 @@ func (c *conn) await(call Call) error {
 	default:
 	}
 	cool(c.net)
+	c.waits.Store(true)
+	defer c.waits.Store(false)
 	gone := make(chan error, 1)
 	go func() { gone <- c.watch() }()
 	select {

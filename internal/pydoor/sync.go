@@ -254,7 +254,7 @@ func semaphoreAcquire(k *invocation, args []pickle.Node) reply {
 		}
 		timeout = duration(s)
 	}
-	v, err := k.wait("acquire", timeout)
+	v, err := k.wait("acquire", timeout, k.owner())
 	if err != nil {
 		return raised(err)
 	}
