@@ -54,18 +54,14 @@ type Call struct {
 	view     View
 	err      *wire.Error
 	list     *Waiters
-	queue    *queue  // the half of list that it stands in
 	awaits   *Object // what its owner waits for, see Await
 	since    int64   // when that began
-	aNext    *Call
-	aPrev    *Call
-	next     *Call
-	prev     *Call
-	sList    *callList
-	sNext    *Call
-	sPrev    *Call
-	oNext    *Call
-	oPrev    *Call
+	free     *Call   // the next unused one
+
+	inQueue   Link[Call] // of list
+	inSession Link[Call] // of the session's calls in one state
+	inObject  Link[Call] // of the calls parked on the object
+	inOwner   Link[Call] // of the calls that the owner waits in
 }
 
 const noTimeout = math.MaxInt64
@@ -174,7 +170,7 @@ func (c *Call) finish() {
 	}
 	c.state = callDone
 	if c.Object != &e.root {
-		e.letGo(c.Object) // a kept reply does not keep the object
+		e.unpin(c.Object) // a kept reply does not keep the object
 	}
 	if s.over || c.given || c.Serial <= s.watermark || s.acked.has(c.Serial) {
 		// Nobody waits for it: give back at once what it took.
@@ -182,7 +178,7 @@ func (c *Call) finish() {
 		e.drop(c)
 		return
 	}
-	if c.err == nil && (c.Object.hasRefs || c.argRefs || c.Object == &e.root) {
+	if c.err == nil && (c.Object.HasRefs() || c.argRefs || c.Object == &e.root) {
 		c.grant()
 	}
 	e.reply(c)
@@ -192,7 +188,7 @@ func (c *Call) finish() {
 	}
 	c.Args, c.args = wire.Reader{}, nil // a kept reply does not keep what was asked
 	s.calls.Put(c.Serial, c)
-	s.kept.push(c)
+	s.kept.Push(&c.inSession, c)
 	s.keptBytes += c.keptSize()
 }
 
@@ -257,7 +253,7 @@ func (e *Engine) refuse(s *Session, serial uint64, err *wire.Error) {
 
 // drop forgets a call whose reply is not kept (any more).
 func (e *Engine) drop(c *Call) {
-	*c = Call{next: e.free}
+	*c = Call{free: e.free}
 	e.free = c
 }
 
@@ -342,8 +338,8 @@ func (e *Engine) call(cmd *Command) error {
 	if c == nil {
 		c = new(Call)
 	} else {
-		e.free = c.next
-		c.next = nil
+		e.free = c.free
+		c.free = nil
 	}
 	c.Session, c.Serial, c.Object, c.Method, c.Args, c.argRefs = s, cmd.Serial, o, m, args, argRefs
 	c.guard, c.token = cmd.Guard, cmd.Token
@@ -359,7 +355,7 @@ func (e *Engine) call(cmd *Command) error {
 		c.timeout = 0 // while it waited, the hold could end
 	}
 	if o != &e.root {
-		o.hold()
+		o.pin()
 	}
 	if o.busy != nil && m.Flags&Anyone == 0 {
 		c.deferred = true
@@ -451,15 +447,15 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 	}
 	if cfg := &e.config; m.Flags&(Anyone|Parks) != Anyone && s.limited() {
 		switch {
-		case cfg.MaxOutstanding > 0 && s.parked.n+s.running.n >= cfg.MaxOutstanding:
-			return wire.Errorf(wire.CodeOverloaded, "%d calls of this session are under way; the limit is %d", s.parked.n+s.running.n, cfg.MaxOutstanding)
+		case cfg.MaxOutstanding > 0 && s.parked.Len()+s.running.Len() >= cfg.MaxOutstanding:
+			return wire.Errorf(wire.CodeOverloaded, "%d calls of this session are under way; the limit is %d", s.parked.Len()+s.running.Len(), cfg.MaxOutstanding)
 		case cfg.MaxKept > 0 && s.keptBytes > int64(cfg.MaxKept) && m.Flags&Reads == 0 && !s.Info.Trusted:
 			return wire.Errorf(wire.CodeOverloaded, "replies of %d bytes are not acknowledged; the limit is %d", s.keptBytes, cfg.MaxKept)
 		}
 	}
-	if limit := e.config.MaxKept; limit > 0 && !s.Info.Trusted && int64(s.kept.n)*keptCost > int64(limit) {
+	if limit := e.config.MaxKept; limit > 0 && !s.Info.Trusted && int64(s.kept.Len())*keptCost > int64(limit) {
 		// Even those that may always be made: each can leave a reply.
-		return wire.Errorf(wire.CodeOverloaded, "%d replies are not acknowledged; the limit is %d bytes", s.kept.n, limit)
+		return wire.Errorf(wire.CodeOverloaded, "%d replies are not acknowledged; the limit is %d bytes", s.kept.Len(), limit)
 	}
 	if m.Flags&Grows != 0 && e.config.MaxBytes > 0 && e.bytes >= e.config.MaxBytes {
 		return wire.Errorf(wire.CodeOverloaded, "the server holds %d bytes; the limit is %d; nothing may grow", e.bytes, e.config.MaxBytes)

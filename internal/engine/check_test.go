@@ -19,15 +19,15 @@ func check(t testing.TB, e *Engine, damaged bool) {
 	if e.fx != nil || len(e.dead) != 0 {
 		fail("effects or dead objects are left")
 	}
-	holds := make(map[*Object]int)
+	pins := make(map[*Object]int)
 	refs := make(map[*Object]int)
 	kept := make(map[*Object]int)
 	made := make(map[uint64]int)
 	bytes := int64(0)
 	n := 0
 	var prev *Object
-	for o := e.first; o != nil; prev, o = o, o.next {
-		if n++; o.prev != prev || e.objects[o.ID] != o || prev != nil && prev.ID >= o.ID {
+	for o := e.all.First(); o != nil; prev, o = o, o.inAll.Next() {
+		if n++; e.objects[o.ID] != o || prev != nil && prev.ID >= o.ID {
 			fail("object %d stands wrong in the list", o.ID)
 		}
 		bytes += o.bytes
@@ -36,9 +36,9 @@ func check(t testing.TB, e *Engine, damaged bool) {
 			o.State.Each(func(raw wire.Raw) bool {
 				_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 					if target := e.objects[r.ID]; target != nil {
-						holds[target]++
+						pins[target]++
 						kept[target]++
-						if !o.hasRefs {
+						if !o.HasRefs() {
 							fail("object %d holds a reference and does not know it", o.ID)
 						}
 					}
@@ -48,45 +48,35 @@ func check(t testing.TB, e *Engine, damaged bool) {
 			})
 		}
 		if o.Name != "" && !o.removed {
-			holds[o]++
+			pins[o]++
 			if e.named[o.Name] != o {
 				fail("name %q is not object %d", o.Name, o.ID)
 			}
 		}
 		checkParked(fail, o)
-		var h *Hold
-		for x := o.held.head; x != nil; h, x = x, x.oNext {
-			if x.oPrev != h || !x.on || x.Object != o || o.removed || o.poisoned || e.sessions[x.Session.ID] != x.Session {
-				fail("hold %d of object %d", x.Token, o.ID)
+		checkList(fail, &o.holds, func(h *Hold) *Link[Hold] { return &h.inObject })
+		for h := o.holds.First(); h != nil; h = h.inObject.Next() {
+			if h.Object != o || o.removed || o.poisoned || e.sessions[h.Session.ID] != h.Session {
+				fail("hold %d of object %d", h.Token, o.ID)
 			}
 		}
-		if o.held.tail != h {
-			fail("the tail of object %d's holds", o.ID)
-		}
-		if (o.removed || o.poisoned) && o.parked.head != nil {
+		if (o.removed || o.poisoned) && o.parked.First() != nil {
 			fail("calls wait for object %d, which is gone", o.ID)
 		}
 		if o.busy == nil && o.waiting.Len() != 0 {
 			fail("calls wait for object %d, which is not busy", o.ID)
 		}
 	}
-	if e.last != prev || n != len(e.objects) {
+	checkList(fail, &e.all, func(o *Object) *Link[Object] { return &o.inAll })
+	if n != len(e.objects) {
 		fail("%d objects in the list, %d in the map", n, len(e.objects))
 	}
 	checkParked(fail, &e.root)
-	n, prev = 0, nil
-	for o := e.firstRef; o != nil; prev, o = o, o.rNext {
-		if n++; o.rPrev != prev || !o.hasRefs || e.objects[o.ID] != o {
-			fail("object %d stands wrong in the list of those with references", o.ID)
+	checkList(fail, &e.refer, func(o *Object) *Link[Object] { return &o.inRefs })
+	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
+		if e.objects[o.ID] != o {
+			fail("object %d is gone, and in the list of those with references", o.ID)
 		}
-	}
-	for o := e.first; o != nil; o = o.next {
-		if o.hasRefs {
-			n--
-		}
-	}
-	if n != 0 || e.lastRef != prev {
-		fail("the list of objects with references")
 	}
 	if !slices.IsSorted(e.names) || len(e.names) != len(e.named) {
 		fail("%d names, %d named objects", len(e.names), len(e.named))
@@ -101,8 +91,8 @@ func check(t testing.TB, e *Engine, damaged bool) {
 		if s.ID != id || s.over {
 			fail("session %d", id)
 		}
-		parked += s.parked.n
-		running += s.running.n
+		parked += s.parked.Len()
+		running += s.running.Len()
 		bytes += checkSession(fail, e, s)
 		if s.objects != made[id] {
 			fail("session %d made %d objects, not %d", id, made[id], s.objects)
@@ -111,11 +101,11 @@ func check(t testing.TB, e *Engine, damaged bool) {
 			if r.object.ID != oid || e.objects[oid] != r.object || r.count <= 0 {
 				fail("reference of session %d to object %d", id, oid)
 			}
-			holds[r.object]++
+			pins[r.object]++
 			refs[r.object]++
 		}
-		for c := s.parked.head; c != nil; c = c.sNext {
-			holds[c.Object]++
+		for c := s.parked.First(); c != nil; c = c.inSession.Next() {
+			pins[c.Object]++
 		}
 	}
 	for id, c := range e.work {
@@ -125,18 +115,18 @@ func check(t testing.TB, e *Engine, damaged bool) {
 		if c.Session.over {
 			running++
 		}
-		holds[c.Object]++
+		pins[c.Object]++
 		if c.Stage == stageConstruct {
 			o := e.objects[uint64(c.N)]
 			if o == nil || o.busy != c {
 				fail("work %d makes an object that is gone", id)
 			}
-			holds[o]++
+			pins[o]++
 		}
 	}
-	for o := e.first; o != nil; o = o.next {
-		if o.holds != holds[o] && !damaged || o.holds < holds[o] || o.holds <= 0 {
-			fail("object %d (%s) has %d holds, counted %d", o.ID, o.Type.Name, o.holds, holds[o])
+	for o := e.all.First(); o != nil; o = o.inAll.Next() {
+		if o.pins != pins[o] && !damaged || o.pins < pins[o] || o.pins <= 0 {
+			fail("object %d (%s) has %d pins, counted %d", o.ID, o.Type.Name, o.pins, pins[o])
 		}
 		if o.kept != kept[o] && !damaged || o.kept < kept[o] {
 			fail("object %d (%s) has %d references in values, counted %d", o.ID, o.Type.Name, o.kept, kept[o])
@@ -162,14 +152,25 @@ func check(t testing.TB, e *Engine, damaged bool) {
 }
 
 func checkParked(fail func(string, ...any), o *Object) {
-	var prev *Call
-	for c := o.parked.head; c != nil; prev, c = c, c.oNext {
-		if c.oPrev != prev || c.Object != o || c.state != callParked || c.Session.calls.Get(c.Serial) != c {
+	checkList(fail, &o.parked, func(c *Call) *Link[Call] { return &c.inObject })
+	for c := o.parked.First(); c != nil; c = c.inObject.Next() {
+		if c.Object != o || c.state != callParked || c.Session.calls.Get(c.Serial) != c {
 			fail("parked call %d of object %d", c.Serial, o.ID)
 		}
 	}
-	if o.parked.tail != prev {
-		fail("the tail of object %d's parked calls", o.ID)
+}
+
+// checkList looks whether the list is linked both ways.
+func checkList[T any](fail func(string, ...any), l *List[T], link func(*T) *Link[T]) {
+	n := 0
+	var prev *Link[T]
+	for x := l.head; x != nil; prev, x = x, x.next {
+		if n++; x.prev != prev || x.list != l || link(x.of) != x {
+			fail("link %d of a list", n)
+		}
+	}
+	if n != l.n || l.tail != prev {
+		fail("the end of a list of %d, counted %d", l.n, n)
 	}
 }
 
@@ -177,13 +178,13 @@ func checkParked(fail func(string, ...any), o *Object) {
 func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 	bytes := int64(0)
 	for _, l := range []struct {
-		list  *callList
+		list  *List[Call]
 		state callState
 	}{{&s.parked, callParked}, {&s.running, callOutside}, {&s.kept, callDone}} {
-		var prev *Call
-		n, kept := 0, int64(0)
-		for c := l.list.head; c != nil; prev, c = c, c.sNext {
-			if n++; c.sPrev != prev || c.sList != l.list || c.state != l.state || c.Session != s || s.calls.Get(c.Serial) != c {
+		checkList(fail, l.list, func(c *Call) *Link[Call] { return &c.inSession })
+		kept := int64(0)
+		for c := l.list.First(); c != nil; c = c.inSession.Next() {
+			if c.state != l.state || c.Session != s || s.calls.Get(c.Serial) != c {
 				fail("call %d of session %d", c.Serial, s.ID)
 			}
 			switch c.state {
@@ -204,14 +205,11 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 				}
 			}
 		}
-		if n != l.list.n || l.list.tail != prev {
-			fail("a list of session %d's calls", s.ID)
-		}
 		if l.state == callDone && kept != s.keptBytes {
 			fail("session %d keeps %d bytes, counted %d", s.ID, s.keptBytes, kept)
 		}
 	}
-	if s.calls.Len() != s.parked.n+s.running.n+s.kept.n {
+	if s.calls.Len() != s.parked.Len()+s.running.Len()+s.kept.Len() {
 		fail("session %d has %d calls", s.ID, s.calls.Len())
 	}
 	if len(s.marks) > maxMarks || !s.connected && s.Peer != nil {
@@ -224,35 +222,36 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 		}
 		last = r.To
 	}
-	var h *Hold
-	for x := s.holds.head; x != nil; h, x = x, x.sNext {
-		if x.sPrev != h || x.Session != s || !x.on {
-			fail("hold %d of session %d", x.Token, s.ID)
+	checkList(fail, &s.holds, func(h *Hold) *Link[Hold] { return &h.inSession })
+	for h := s.holds.First(); h != nil; h = h.inSession.Next() {
+		if h.Session != s || !h.inObject.In() {
+			fail("hold %d of session %d", h.Token, s.ID)
 		}
 	}
-	if s.holds.tail != h {
-		fail("the tail of session %d's holds", s.ID)
+	for owner, l := range s.awaiting {
+		checkList(fail, l, func(c *Call) *Link[Call] { return &c.inOwner })
+		for c := l.First(); c != nil; c = c.inOwner.Next() {
+			if c.Owner != owner || c.Session != s || c.awaits == nil || c.state != callParked {
+				fail("call %d of session %d waits for nothing", c.Serial, s.ID)
+			}
+		}
+		if l.Len() == 0 {
+			fail("owner %d of session %d waits in no call", owner, s.ID)
+		}
 	}
 	return bytes
 }
 
-// checkQueue looks at the half list that a parked call stands in.
+// checkQueue looks at the list that a parked call stands in.
 func checkQueue(fail func(string, ...any), c *Call) {
-	if c.list == nil || c.queue != c.list.half(c.Session) {
-		fail("call %d waits in no list", c.Serial)
+	w := c.list
+	if w == nil || c.inQueue.list != &w.absent && c.inQueue.list != &w.present || c.Session.connected != (c.inQueue.list == &w.present) {
+		fail("call %d waits in the wrong list", c.Serial)
 	}
-	q, n, found, last := c.queue, 0, false, q0(c.queue)
-	var prev *Call
-	for x := q.head; x != nil; prev, x = x, x.next {
-		if n++; x.prev != prev || x.queue != q || prev != nil && prev.place >= x.place {
-			fail("the list that call %d waits in", c.Serial)
+	checkList(fail, c.inQueue.list, func(c *Call) *Link[Call] { return &c.inQueue })
+	for x := c.inQueue.list.First(); x.Next() != nil; x = x.Next() {
+		if x.place >= x.Next().place {
+			fail("call %d waits in the wrong place", x.Serial)
 		}
-		found = found || x == c
-		last = last || x == q.last
-	}
-	if n != q.n || q.tail != prev || !found || !last {
-		fail("the list that call %d waits in", c.Serial)
 	}
 }
-
-func q0(q *queue) bool { return q.last == nil }

@@ -6,18 +6,18 @@ import "github.com/syncmanager/syncmanager/internal/wire"
 // of containers. It looks only at objects that hold references: without one an
 // object is in no cycle, and goes with the last that holds it.
 func (e *Engine) collect() {
-	for o := e.firstRef; o != nil; o = o.rNext {
+	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		o.marked, o.inside = false, 0
 	}
-	for o := e.firstRef; o != nil; o = o.rNext {
+	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		if !e.eachTarget(o, func(t *Object) { t.inside++ }) {
 			return
 		}
 	}
 	var queue []*Object
-	for o := e.firstRef; o != nil; o = o.rNext {
+	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		// What a damaged object refers to is not counted, so it stays.
-		if o.holds > o.inside {
+		if o.pins > o.inside {
 			o.marked = true
 			queue = append(queue, o)
 		}
@@ -36,13 +36,13 @@ func (e *Engine) collect() {
 		}
 	}
 	var lost []*Object
-	for o := e.firstRef; o != nil; o = o.rNext {
+	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		if !o.marked {
 			lost = append(lost, o)
 		}
 	}
-	// Each of the lost is held by the others alone: let go of all that they
-	// contain, and none is held any more.
+	// Each of the lost is pinned by the others alone: let go of all that they
+	// contain, and none is pinned any more.
 	for _, o := range lost {
 		if e.objects[o.ID] == o {
 			e.destroy(o)
@@ -59,7 +59,7 @@ func (e *Engine) eachTarget(o *Object, fn func(t *Object)) bool {
 	e.safely(o, "Each", func() {
 		o.State.Each(func(raw wire.Raw) bool {
 			_ = wire.ForEachRefView(raw.Bytes(), func(r wire.RefView) error {
-				if t := e.objects[r.ID]; t != nil && t.hasRefs {
+				if t := e.objects[r.ID]; t != nil && t.HasRefs() {
 					fn(t)
 				}
 				return nil

@@ -21,7 +21,7 @@ func (e *Engine) Dump(b []byte) []byte {
 		// The name's object follows from the object's row.
 	}
 	b = wire.AppendArrayHeader(b, len(e.objects))
-	for o := e.first; o != nil; o = o.next {
+	for o := e.all.First(); o != nil; o = o.inAll.Next() {
 		b = o.dump(b)
 	}
 	ids := make([]uint64, 0, len(e.sessions))
@@ -41,15 +41,15 @@ func (o *Object) dump(b []byte) []byte {
 	b = wire.AppendUint(b, o.ID)
 	b = wire.AppendStr(b, o.Type.Name)
 	b = wire.AppendStr(b, o.Name)
-	b = wire.AppendInt(b, int64(o.holds))
+	b = wire.AppendInt(b, int64(o.pins))
 	b = wire.AppendInt(b, o.bytes)
 	b = wire.AppendBool(b, o.busy != nil)
 	n := 0
-	for c := o.parked.head; c != nil; c = c.oNext {
+	for c := o.parked.First(); c != nil; c = c.inObject.Next() {
 		n++
 	}
 	b = wire.AppendArrayHeader(b, n)
-	for c := o.parked.head; c != nil; c = c.oNext {
+	for c := o.parked.First(); c != nil; c = c.inObject.Next() {
 		b = c.dump(b)
 	}
 	if o.State == nil {
@@ -76,8 +76,8 @@ func (s *Session) dump(b []byte) []byte {
 		b = wire.AppendUint(b, id)
 		b = wire.AppendInt(b, s.refs[id].count)
 	}
-	b = wire.AppendArrayHeader(b, s.kept.n)
-	for c := s.kept.head; c != nil; c = c.sNext {
+	b = wire.AppendArrayHeader(b, s.kept.Len())
+	for c := s.kept.First(); c != nil; c = c.inSession.Next() {
 		b = c.dump(b)
 	}
 	return b

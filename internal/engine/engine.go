@@ -26,10 +26,8 @@ type Engine struct {
 	lastPlace uint64 // of parked calls
 	fence     uint64
 	objects   map[uint64]*Object
-	first     *Object // all objects, in the order of their creation
-	last      *Object
-	firstRef  *Object // those that hold references
-	lastRef   *Object
+	all       List[Object] // in the order of their creation
+	refer     List[Object] // those that keep references
 	named     map[string]*Object
 	names     []string // of named, sorted
 	work      map[uint64]*Call
@@ -41,7 +39,7 @@ type Engine struct {
 	// Scratch.
 	fx   *Effects
 	dead []*Object // to be destroyed at the end of the command
-	free *Call     // unused calls, linked by next
+	free *Call     // unused calls
 	root Object    // object 0: the server itself
 }
 
@@ -55,7 +53,7 @@ func New(types ...*Type) *Engine {
 		named:    make(map[string]*Object),
 		work:     make(map[uint64]*Call),
 	}
-	e.root = Object{engine: e, Type: ServerType(), State: root{e}, holds: 1}
+	e.root = Object{engine: e, Type: ServerType(), State: root{e}, pins: 1}
 	for _, t := range types {
 		if err := e.AddType(t); err != nil {
 			panic(err) // the built-in table is wrong: a bug found by every test
@@ -226,8 +224,8 @@ func (e *Engine) safely(o *Object, what string, fn func()) {
 
 // serve gives the object's waiters what is there.
 func (e *Engine) serve(o *Object) {
-	if server, ok := o.State.(Server); ok {
-		e.safely(o, "Serve", func() { server.Serve(o) })
+	if w, ok := o.State.(Waitable); ok {
+		e.safely(o, "Serve", func() { w.Serve(o) })
 	}
 }
 
@@ -272,7 +270,7 @@ func (e *Engine) addName(name string, o *Object) {
 	e.names = slices.Insert(e.names, at, name)
 	e.named[name] = o
 	o.Name = name
-	o.hold()
+	o.pin()
 }
 
 // dropName takes a name away; parked calls of the object fail.
@@ -283,5 +281,5 @@ func (e *Engine) dropName(o *Object) {
 	o.removed = true
 	o.dismiss(LeaveRemoved)
 	o.loseHolds()
-	e.letGo(o)
+	e.unpin(o)
 }

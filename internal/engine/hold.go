@@ -8,68 +8,24 @@ type Hold struct {
 	Token   uint64
 	Since   int64
 	Count   int64
-	// The type's own list of holds.
-	Next, Prev *Hold
 
-	on    bool  // linked into the two lists
-	sNext *Hold // of the session
-	sPrev *Hold
-	oNext *Hold // of the object
-	oPrev *Hold
+	inSession Link[Hold]
+	inObject  Link[Hold]
 }
-
-type holdList struct{ head, tail *Hold }
 
 // NewHold gives the session of the call a hold of the object, with the next
 // fencing token.
 func (o *Object) NewHold(s *Session, owner uint64) *Hold {
 	h := &Hold{Session: s, Object: o, Owner: owner, Token: o.engine.Fence(), Since: o.engine.now, Count: 1}
-	h.on = true
-	h.sPrev = s.holds.tail
-	if h.sPrev == nil {
-		s.holds.head = h
-	} else {
-		h.sPrev.sNext = h
-	}
-	s.holds.tail = h
-	h.oPrev = o.held.tail
-	if h.oPrev == nil {
-		o.held.head = h
-	} else {
-		h.oPrev.oNext = h
-	}
-	o.held.tail = h
+	s.holds.Push(&h.inSession, h)
+	o.holds.Push(&h.inObject, h)
 	return h
 }
 
 // Unlink ends the hold for its session. It may be called again.
 func (h *Hold) Unlink() {
-	if !h.on {
-		return
-	}
-	h.on = false
-	l, held := &h.Session.holds, &h.Object.held
-	if h.sPrev == nil {
-		l.head = h.sNext
-	} else {
-		h.sPrev.sNext = h.sNext
-	}
-	if h.sNext == nil {
-		l.tail = h.sPrev
-	} else {
-		h.sNext.sPrev = h.sPrev
-	}
-	if h.oPrev == nil {
-		held.head = h.oNext
-	} else {
-		h.oPrev.oNext = h.oNext
-	}
-	if h.oNext == nil {
-		held.tail = h.oPrev
-	} else {
-		h.oNext.oPrev = h.oPrev
-	}
-	h.sNext, h.sPrev, h.oNext, h.oPrev = nil, nil, nil, nil
+	h.inSession.Remove()
+	h.inObject.Remove()
 }
 
 // maxLost bounds the lost holds that a session is told of again when it comes

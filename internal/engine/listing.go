@@ -89,7 +89,7 @@ func rootWaiting(o *Object, c *Call) {
 	}
 	var rows []byte
 	n := 0
-	for p := target.parked.head; p != nil && n < maxPage; p = p.oNext {
+	for p := target.parked.First(); p != nil && n < maxPage; p = p.inObject.Next() {
 		rows = wire.AppendMapHeader(rows, 4)
 		rows = wire.AppendStr(rows, "session")
 		rows = wire.AppendUint(rows, p.Session.ID)
@@ -127,7 +127,7 @@ func appendObject(b []byte, o *Object) []byte {
 	b = wire.AppendInt(b, int64(o.kept))
 	b = wire.AppendStr(b, "waiting")
 	n := 0
-	for c := o.parked.head; c != nil && n < maxPage; c = c.oNext {
+	for c := o.parked.First(); c != nil && n < maxPage; c = c.inObject.Next() {
 		n++
 	}
 	b = wire.AppendInt(b, int64(n))
@@ -176,9 +176,9 @@ func rootObjects(o *Object, c *Call) {
 	var from *Object
 	switch at := e.objects[after]; {
 	case after == 0:
-		from = e.first
+		from = e.all.First()
 	case at != nil:
-		from = at.next
+		from = at.inAll.Next()
 	default:
 		// The object of the cursor is gone: look for the next id.
 		for n := 0; from == nil && after < e.lastID; n++ {
@@ -192,7 +192,7 @@ func rootObjects(o *Object, c *Call) {
 	}
 	var rows []byte
 	n, last := 0, uint64(0)
-	for tried := 0; from != nil && n < limit && tried < maxScan; from = from.next {
+	for tried := 0; from != nil && n < limit && tried < maxScan; from = from.inAll.Next() {
 		tried++
 		last = from.ID
 		if only != nil {
@@ -254,8 +254,8 @@ func appendSession(b []byte, s *Session) []byte {
 		{key: "id", n: int64(s.ID)}, {key: "program", s: s.Info.Program}, {key: "host", s: s.Info.Host},
 		{key: "pid", n: int64(s.Info.PID)}, {key: "remote", s: s.Info.Remote}, {key: "key", s: s.Info.KeyName},
 		{key: "role", s: s.Info.Role.String()}, {key: "opened", n: s.opened}, {key: "objects", n: int64(s.objects)},
-		{key: "references", n: int64(len(s.refs))}, {key: "parked", n: int64(s.parked.n)},
-		{key: "running", n: int64(s.running.n)}, {key: "kept", n: int64(s.kept.n)}, {key: "kept_bytes", n: s.keptBytes},
+		{key: "references", n: int64(len(s.refs))}, {key: "parked", n: int64(s.parked.Len())},
+		{key: "running", n: int64(s.running.Len())}, {key: "kept", n: int64(s.kept.Len())}, {key: "kept_bytes", n: s.keptBytes},
 	}
 	b = wire.AppendMapHeader(b, len(row)+1)
 	for _, f := range row {

@@ -16,57 +16,26 @@ type Object struct {
 	// Owned by the engine.
 	Name     string
 	Created  int64
-	holds    int  // what keeps it alive, counted
-	refs     int  // of these, how many are sessions'
-	kept     int  // of these, how many are in values that objects keep
-	hasRefs  bool // some value that it keeps holds a reference
+	pins     int // what keeps it alive, counted
+	refs     int // of these, how many are sessions'
+	kept     int // of these, how many are in values that objects keep
 	poisoned bool
 	removed  bool
-	busy     *Call   // outside work that must end before other calls
-	waiting  Waiters // calls that wait for busy
-	parked   objectCalls
-	held     holdList // what sessions hold of it: a lock, permits
+	busy     *Call      // outside work that must end before other calls
+	waiting  Waiters    // calls that wait for busy
+	parked   List[Call] // so that all can leave when it is removed
+	holds    List[Hold] // what sessions have of it: a lock, permits
 	bytes    int64
-	marked   bool    // by collect
-	inside   int     // references from other objects' values, counted by collect
-	rNext    *Object // of the objects with hasRefs
-	rPrev    *Object
-	next     *Object
-	prev     *Object
-}
-
-// objectCalls lists the calls parked on an object, so that all can leave when
-// it is removed.
-type objectCalls struct{ head, tail *Call }
-
-func (l *objectCalls) push(c *Call) {
-	c.oPrev, c.oNext = l.tail, nil
-	if l.tail == nil {
-		l.head = c
-	} else {
-		l.tail.oNext = c
-	}
-	l.tail = c
-}
-
-func (l *objectCalls) remove(c *Call) {
-	if c.oPrev == nil {
-		l.head = c.oNext
-	} else {
-		c.oPrev.oNext = c.oNext
-	}
-	if c.oNext == nil {
-		l.tail = c.oPrev
-	} else {
-		c.oNext.oPrev = c.oPrev
-	}
-	c.oPrev, c.oNext = nil, nil
+	marked   bool         // by collect
+	inside   int          // references from other objects' values, counted by collect
+	inAll    Link[Object] // of all objects
+	inRefs   Link[Object] // of those that keep some value with a reference
 }
 
 // dismiss lets every call that is parked on the object leave.
 func (o *Object) dismiss(why Leaving) {
-	for o.parked.head != nil {
-		o.engine.depart(o.parked.head, why)
+	for c := o.parked.First(); c != nil; c = o.parked.First() {
+		o.engine.depart(c, why)
 	}
 }
 
@@ -74,8 +43,8 @@ func (o *Object) dismiss(why Leaving) {
 // state hears of it: a Condition may live on over a lock that was removed, and
 // whoever waits there gets a hold that is not taken away again.
 func (o *Object) loseHolds() {
-	last := o.held.tail
-	for h := o.held.head; h != nil; h = o.held.head {
+	last := o.holds.Last()
+	for h := o.holds.First(); h != nil; h = o.holds.First() {
 		h.Lose()
 		if holder, ok := o.State.(Holder); ok && !o.poisoned {
 			o.engine.safely(o, "DropHold", func() { holder.DropHold(o, h) })
@@ -121,7 +90,7 @@ func (o *Object) Keep(c *Call, v []byte) wire.Raw {
 func (o *Object) KeepRaw(raw wire.Raw, refs bool) {
 	o.charge(int64(len(raw)) + itemCost)
 	if refs {
-		o.holdInside(raw)
+		o.pinInside(raw)
 	}
 }
 
@@ -132,7 +101,7 @@ func (o *Object) KeepAll(n int, size int64, refs bool, each func(yield func(wire
 	o.charge(size + int64(n)*itemCost)
 	if refs {
 		each(func(raw wire.Raw) bool {
-			o.holdInside(raw)
+			o.pinInside(raw)
 			return true
 		})
 	}
@@ -151,22 +120,22 @@ func (e *Engine) CheckGrowth(n int, size int64) error {
 
 // HasRefs reports whether some value that the object keeps may hold a
 // reference.
-func (o *Object) HasRefs() bool { return o.hasRefs }
+func (o *Object) HasRefs() bool { return o.inRefs.In() }
 
 // Drop lets go of a value that the object kept.
 func (o *Object) Drop(raw wire.Raw) {
 	o.charge(-int64(len(raw)) - itemCost)
-	if o.hasRefs {
-		o.dropInside(raw)
+	if o.HasRefs() {
+		o.unpinInside(raw)
 	}
 }
 
 // DropAll lets go of all values at once: n of them with size bytes in all.
 func (o *Object) DropAll(n int, size int64, each func(yield func(wire.Raw) bool)) {
 	o.charge(-size - int64(n)*itemCost)
-	if o.hasRefs {
+	if o.HasRefs() {
 		each(func(raw wire.Raw) bool {
-			o.dropInside(raw)
+			o.unpinInside(raw)
 			return true
 		})
 	}
@@ -181,7 +150,7 @@ func (o *Object) charge(n int64) {
 	o.engine.bytes += n
 }
 
-func (o *Object) holdInside(raw wire.Raw) {
+func (o *Object) pinInside(raw wire.Raw) {
 	e := o.engine
 	// The references were checked when the call arrived.
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
@@ -192,69 +161,41 @@ func (o *Object) holdInside(raw wire.Raw) {
 	})
 }
 
-func (o *Object) dropInside(raw wire.Raw) {
+func (o *Object) unpinInside(raw wire.Raw) {
 	e := o.engine
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 		if target := e.objects[r.ID]; target != nil {
 			target.kept--
-			e.letGo(target)
+			e.unpin(target)
 		}
 		return nil
 	})
 }
 
-// HoldObject keeps another object alive for o, as a Condition does its lock.
-func (o *Object) HoldObject(target *Object) { o.refer(target) }
+// Pin keeps another object alive for o, as a Condition does its lock.
+func (o *Object) Pin(target *Object) { o.refer(target) }
 
 // refer counts a reference that a value of o's holds from now on.
 func (o *Object) refer(target *Object) {
-	target.hold()
+	target.pin()
 	target.kept++
 	o.mayRefer()
 }
 
 // mayRefer enters o into the list of the objects that collect looks at.
 func (o *Object) mayRefer() {
-	if o.hasRefs {
-		return
+	if !o.HasRefs() {
+		o.engine.refer.Push(&o.inRefs, o)
 	}
-	o.hasRefs = true
-	e := o.engine
-	if o.rPrev = e.lastRef; o.rPrev == nil {
-		e.firstRef = o
-	} else {
-		o.rPrev.rNext = o
-	}
-	e.lastRef = o
 }
 
-// referNoMore takes o out of that list.
-func (o *Object) referNoMore() {
-	if !o.hasRefs {
-		return
-	}
-	o.hasRefs = false
-	e := o.engine
-	if o.rPrev == nil {
-		e.firstRef = o.rNext
-	} else {
-		o.rPrev.rNext = o.rNext
-	}
-	if o.rNext == nil {
-		e.lastRef = o.rPrev
-	} else {
-		o.rNext.rPrev = o.rPrev
-	}
-	o.rNext, o.rPrev = nil, nil
-}
+func (o *Object) pin() { o.pins++ }
 
-func (o *Object) hold() { o.holds++ }
-
-// letGo undoes one hold. An object that nothing holds is destroyed at the end
+// unpin undoes one pin. An object that has none is destroyed at the end
 // of the command, so that a handler may pass a value on after it dropped it.
-func (e *Engine) letGo(o *Object) {
-	o.holds--
-	if o.holds == 0 {
+func (e *Engine) unpin(o *Object) {
+	o.pins--
+	if o.pins == 0 {
 		e.dead = append(e.dead, o)
 	}
 }
@@ -266,13 +207,7 @@ func (e *Engine) newObject(t *Type, s *Session) *Object {
 		o.maker = s.ID
 		s.objects++
 	}
-	o.prev = e.last
-	if e.last == nil {
-		e.first = o
-	} else {
-		e.last.next = o
-	}
-	e.last = o
+	e.all.Push(&o.inAll, o)
 	e.objects[o.ID] = o
 	o.charge(objectCost)
 	return o
@@ -281,12 +216,12 @@ func (e *Engine) newObject(t *Type, s *Session) *Object {
 // objectCost is what the engine counts for an object itself.
 const objectCost = 256
 
-// bury destroys the objects that nothing holds, and those that only they held.
+// bury destroys the objects that nothing pins, and those that only they pinned.
 func (e *Engine) bury() {
 	for len(e.dead) > 0 {
 		o := e.dead[len(e.dead)-1]
 		e.dead = e.dead[:len(e.dead)-1]
-		if o.holds == 0 && e.objects[o.ID] == o {
+		if o.pins == 0 && e.objects[o.ID] == o {
 			e.destroy(o)
 		}
 	}
@@ -294,33 +229,23 @@ func (e *Engine) bury() {
 
 func (e *Engine) destroy(o *Object) {
 	delete(e.objects, o.ID)
-	if o.prev == nil {
-		e.first = o.next
-	} else {
-		o.prev.next = o.next
-	}
-	if o.next == nil {
-		e.last = o.prev
-	} else {
-		o.next.prev = o.prev
-	}
-	o.next, o.prev = nil, nil
+	o.inAll.Remove()
 	e.bytes -= o.bytes
 	if s := e.sessions[o.maker]; s != nil {
 		s.objects--
 	}
-	if o.hasRefs && o.State != nil {
+	if o.HasRefs() && o.State != nil {
 		// What a damaged object held cannot be told: it stays.
 		e.safely(o, "Each", func() {
 			o.State.Each(func(raw wire.Raw) bool {
-				o.dropInside(raw)
+				o.unpinInside(raw)
 				return true
 			})
 		})
 	}
-	o.referNoMore()
-	for o.held.head != nil {
-		o.held.head.Lose() // nobody can ask for it any more; its holder may rely on it
+	o.inRefs.Remove()
+	for h := o.holds.First(); h != nil; h = o.holds.First() {
+		h.Lose() // nobody can ask for it any more; its holder may rely on it
 	}
 	if o.Type.Outside {
 		e.fx.Closed = append(e.fx.Closed, o.ID)

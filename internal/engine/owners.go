@@ -9,41 +9,43 @@ package engine
 // unparked.
 func (c *Call) Await(target *Object) {
 	s := c.Session
-	if s.awaiting == nil {
-		s.awaiting = make(map[uint64]*Call)
+	l := s.awaiting[c.Owner]
+	if l == nil {
+		if s.awaiting == nil {
+			s.awaiting = make(map[uint64]*List[Call])
+		}
+		if l, s.spare = s.spare, nil; l == nil {
+			l = new(List[Call])
+		}
+		s.awaiting[c.Owner] = l
 	}
+	l.insert(&c.inOwner, c, nil)
 	c.awaits, c.since = target, c.Object.engine.now
-	c.aNext = s.awaiting[c.Owner]
-	if c.aNext != nil {
-		c.aNext.aPrev = c
-	}
-	s.awaiting[c.Owner] = c
 }
 
 func (c *Call) unawait() {
 	if c.awaits == nil {
 		return
 	}
-	switch {
-	case c.aPrev != nil:
-		c.aPrev.aNext = c.aNext
-	case c.aNext != nil:
-		c.Session.awaiting[c.Owner] = c.aNext
-	default:
+	c.inOwner.Remove()
+	c.awaits = nil
+	if l := c.Session.awaiting[c.Owner]; l.Len() == 0 {
 		delete(c.Session.awaiting, c.Owner)
+		c.Session.spare = l
 	}
-	if c.aNext != nil {
-		c.aNext.aPrev = c.aPrev
-	}
-	c.awaits, c.aNext, c.aPrev = nil, nil, nil
 }
 
 // Awaiting returns the call that the owner has waited in since last, or nil.
 // An owner that uses its handle in one place at a time has at most one.
-func (s *Session) Awaiting(owner uint64) *Call { return s.awaiting[owner] }
+func (s *Session) Awaiting(owner uint64) *Call {
+	if l := s.awaiting[owner]; l != nil {
+		return l.First()
+	}
+	return nil
+}
 
 // NextAwaiting returns another call that the call's owner waits in, or nil.
-func (c *Call) NextAwaiting() *Call { return c.aNext }
+func (c *Call) NextAwaiting() *Call { return c.inOwner.Next() }
 
 // Awaits returns the object of Await, and the time of the command that called
 // it. The call must be one that Awaiting or NextAwaiting returned.

@@ -15,8 +15,8 @@ func (c *Call) Park(w *Waiters) bool {
 		return false
 	}
 	cfg := &e.config
-	if cfg.MaxParked > 0 && s.parked.n >= cfg.MaxParked && s.limited() {
-		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.n, cfg.MaxParked))
+	if cfg.MaxParked > 0 && s.parked.Len() >= cfg.MaxParked && s.limited() {
+		c.Fail(wire.Errorf(wire.CodeOverloaded, "%d calls of this session wait; the limit is %d", s.parked.Len(), cfg.MaxParked))
 		return false
 	}
 	if cfg.MaxBytes > 0 && e.bytes >= cfg.MaxBytes {
@@ -44,8 +44,8 @@ func (c *Call) park(w *Waiters) {
 	c.place = e.lastPlace
 	c.state = callParked
 	s.calls.Put(c.Serial, c)
-	s.parked.push(c)
-	c.Object.parked.push(c)
+	s.parked.Push(&c.inSession, c)
+	c.Object.parked.Push(&c.inObject, c)
 	e.parked++
 	e.bytes += parkedCost + int64(len(c.args))
 	c.enlist(w)
@@ -58,14 +58,12 @@ func (c *Call) park(w *Waiters) {
 
 func (c *Call) enlist(w *Waiters) {
 	c.list = w
-	w.half(c.Session).insert(c)
+	w.enter(c)
 }
 
 func (c *Call) delist() {
-	if c.list != nil {
-		c.unlink()
-		c.list = nil
-	}
+	c.inQueue.Remove()
+	c.list = nil
 }
 
 // MoveTo lets a parked call wait in another list, behind those that are there.
@@ -90,9 +88,9 @@ func (e *Engine) unpark(c *Call) {
 	if c.timer >= 0 {
 		e.timers.remove(c)
 	}
-	c.leave()
+	c.inSession.Remove()
 	c.unawait()
-	c.Object.parked.remove(c)
+	c.inObject.Remove()
 	e.parked--
 	e.bytes -= parkedCost + int64(len(c.args))
 	c.Session.calls.Remove(c.Serial)
@@ -192,7 +190,7 @@ func (s *Session) mark(serial uint64, abandon bool) {
 // shutdown is OpShutdown: whoever waits hears of it, and whoever calls later.
 func (e *Engine) shutdown() {
 	e.ending = true
-	for o := e.first; o != nil; o = o.next {
+	for o := e.all.First(); o != nil; o = o.inAll.Next() {
 		o.dismiss(LeaveShutdown)
 	}
 	e.root.dismiss(LeaveShutdown)

@@ -169,7 +169,7 @@ func TestCollectIsCheap(t *testing.T) {
 	for range n {
 		o := w.e.newObject(w.e.types["box"], nil)
 		o.State = new(box)
-		o.hold()
+		o.pin()
 	}
 	cycle := w.create(1, "box")
 	w.start(1, cycle.ID, "add", cycle)

@@ -194,7 +194,7 @@ func (e *Engine) construct(c *Call, t *Type, name string) {
 	if name != "" {
 		e.addName(name, o)
 	}
-	o.hold() // until the reply has granted the reference
+	o.pin() // until the reply has granted the reference
 	if t.Outside {
 		o.State = outside{o}
 		o.busy = c
@@ -217,7 +217,7 @@ func (e *Engine) construct(c *Call, t *Type, name string) {
 		return
 	}
 	c.ReturnBytes(o.AppendRef(nil))
-	e.letGo(o)
+	e.unpin(o)
 }
 
 // unmake takes back an object whose construction failed.
@@ -227,9 +227,9 @@ func (e *Engine) unmake(o *Object) {
 		e.names = slices.Delete(e.names, at, at+1)
 		delete(e.named, o.Name)
 		o.removed = true // somebody may have looked it up meanwhile
-		e.letGo(o)
+		e.unpin(o)
 	}
-	e.letGo(o)
+	e.unpin(o)
 }
 
 // constructed is the end of construct for an outside type.
@@ -241,7 +241,7 @@ func (e *Engine) constructed(c *Call, o *Object, err *wire.Error) {
 	}
 	c.Stage = 0
 	c.ReturnBytes(o.AppendRef(nil))
-	e.letGo(o)
+	e.unpin(o)
 }
 
 func rootOpen(o *Object, c *Call) {

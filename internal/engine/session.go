@@ -24,14 +24,15 @@ type Session struct {
 	watermark uint64 // every serial up to here is acknowledged
 	acked     serials
 	calls     wire.Serials[*Call]
-	parked    callList
-	running   callList
-	awaiting  map[uint64]*Call // by owner, see Call.Await
-	kept      callList
+	parked    List[Call] // in the order in which they entered it, as the next two
+	running   List[Call]
+	awaiting  map[uint64]*List[Call] // by owner, see Call.Await
+	spare     *List[Call]            // for awaiting
+	kept      List[Call]
 	keptBytes int64
 	refs      map[uint64]sessionRef
 	marks     map[uint64]bool // cancels that came first; true: abandoned
-	holds     holdList
+	holds     List[Hold]
 	objects   int
 	lost      []Lost // holds that ended without its doing, the last maxLost
 	opened    int64
@@ -72,16 +73,16 @@ func (e *Engine) resume(s *Session) {
 		return
 	}
 	s.connected = true
-	for c := s.parked.head; c != nil; c = c.sNext {
+	for c := s.parked.First(); c != nil; c = c.inSession.Next() {
 		if c.list == nil {
 			continue
 		}
-		c.unlink()
-		c.list.present.insert(c)
+		c.inQueue.Remove()
+		c.list.enter(c)
 	}
 	// Serving changes the list: take the objects first.
 	var objects []*Object
-	for c := s.parked.head; c != nil; c = c.sNext {
+	for c := s.parked.First(); c != nil; c = c.inSession.Next() {
 		if len(objects) == 0 || objects[len(objects)-1] != c.Object {
 			objects = append(objects, c.Object)
 		}
@@ -104,10 +105,10 @@ func (e *Engine) lose(s *Session) {
 // sideline marks the session as absent, and its waiters with it.
 func (s *Session) sideline() {
 	s.connected = false
-	for c := s.parked.head; c != nil; c = c.sNext {
+	for c := s.parked.First(); c != nil; c = c.inSession.Next() {
 		if c.list != nil {
-			c.unlink()
-			c.list.absent.insert(c)
+			c.inQueue.Remove()
+			c.list.enter(c)
 		}
 	}
 }
@@ -119,20 +120,19 @@ func (e *Engine) endSession(s *Session, err *wire.Error) {
 	s.over = true
 	// What is given back below must not be handed to the session's own calls.
 	s.sideline()
-	for s.parked.head != nil {
-		e.depart(s.parked.head, LeaveGone)
+	for c := s.parked.First(); c != nil; c = s.parked.First() {
+		e.depart(c, LeaveGone)
 	}
-	for c := s.running.head; c != nil; c = c.sNext {
+	for c := s.running.First(); c != nil; c = c.inSession.Next() {
 		c.given = true
 		e.fx.Cancels = append(e.fx.Cancels, c.work)
 	}
-	for s.kept.head != nil {
-		c := s.kept.head
+	for c := s.kept.First(); c != nil; c = s.kept.First() {
 		s.forget(c)
 		e.undo(c)
 		e.drop(c)
 	}
-	for h := s.holds.head; h != nil; h = s.holds.head {
+	for h := s.holds.First(); h != nil; h = s.holds.First() {
 		h.Unlink()
 		if holder, ok := h.Object.State.(Holder); ok {
 			e.safely(h.Object, "DropHold", func() { holder.DropHold(h.Object, h) })
@@ -159,7 +159,7 @@ func (s *Session) grant(o *Object, n int64) {
 	r, ok := s.refs[o.ID]
 	if !ok {
 		r.object = o
-		o.hold()
+		o.pin()
 		o.refs++
 	}
 	r.count += n
@@ -180,7 +180,7 @@ func (s *Session) release(e *Engine, id uint64, n int64) {
 	}
 	delete(s.refs, id)
 	r.object.refs--
-	e.letGo(r.object)
+	e.unpin(r.object)
 }
 
 // ack is OpAck. The ranges ascend and lie apart.
@@ -219,7 +219,7 @@ func (s *Session) advance(e *Engine, watermark uint64) {
 // settle forgets the kept replies and marks of acknowledged serials. It walks
 // these when they are fewer than the serials.
 func (s *Session) settle(e *Engine, ranges []wire.Range) {
-	have, said := uint64(s.kept.n+len(s.marks)), uint64(0)
+	have, said := uint64(s.kept.Len()+len(s.marks)), uint64(0)
 	for _, r := range ranges {
 		if said += r.To - r.From + 1; said > have || r.To-r.From >= have {
 			said = have + 1
@@ -237,8 +237,8 @@ func (s *Session) settle(e *Engine, ranges []wire.Range) {
 	default:
 		in := serials(ranges)
 		var next *Call
-		for c := s.kept.head; c != nil; c = next {
-			next = c.sNext
+		for c := s.kept.First(); c != nil; c = next {
+			next = c.inSession.Next()
 			if in.has(c.Serial) {
 				s.forget(c)
 				e.drop(c)
@@ -265,7 +265,7 @@ func (s *Session) done(e *Engine, serial uint64) {
 
 // forget takes a kept reply out of the session.
 func (s *Session) forget(c *Call) {
-	c.leave()
+	c.inSession.Remove()
 	s.calls.Remove(c.Serial)
 	s.keptBytes -= c.keptSize()
 }

@@ -110,9 +110,9 @@ type State interface {
 	Each(yield func(wire.Raw) bool)
 }
 
-// Server is a State that may have calls waiting. Serve gives them what is
-// there; the engine calls it when a session with waiters is back.
-type Server interface{ Serve(o *Object) }
+// Waitable is a State that calls may wait for. Serve gives them what is there;
+// the engine calls it when a session with waiters is back.
+type Waitable interface{ Serve(o *Object) }
 
 // Holder is a State that sessions hold: a lock. DropHold ends one hold, as if
 // it had been released.

@@ -24,7 +24,7 @@ func (e *Engine) startWork(c *Call, w Work) {
 	c.state = callOutside
 	c.work = w.ID
 	s.calls.Put(c.Serial, c)
-	s.running.push(c)
+	s.running.Push(&c.inSession, c)
 	e.work[w.ID] = c
 	e.fx.Work = append(e.fx.Work, w)
 }
@@ -36,7 +36,7 @@ func (e *Engine) complete(cmd *Command) error {
 		return wire.Errorf(wire.CodeInternal, "work %d is unknown or done", cmd.Work)
 	}
 	delete(e.work, cmd.Work)
-	c.leave()
+	c.inSession.Remove()
 	c.Session.calls.Remove(c.Serial)
 	c.state = callRunning
 	o := c.Object
@@ -104,8 +104,8 @@ func (e *Engine) resultObject(c *Call, cmd *Command) {
 		return
 	}
 	o := e.newObject(t, c.Session)
-	o.hold()
-	defer e.letGo(o)
+	o.pin()
+	defer e.unpin(o)
 	if t.Outside {
 		o.State = outside{o}
 		e.fx.Created = append(e.fx.Created, Created{Work: cmd.Work, Object: o.ID})
@@ -161,7 +161,7 @@ func (e *Engine) unbusy(o *Object) {
 		c.Args, _ = wire.NewReader(args)
 		e.run(c, args)
 	}
-	if o.busy == nil && o.parked.head != nil {
+	if o.busy == nil && o.parked.First() != nil {
 		e.serve(o) // a session may have come back meanwhile
 	}
 }

@@ -57,7 +57,7 @@ func newCondition(o *engine.Object, c *engine.Call) error {
 			return err
 		}
 		k.m, k.lock = &l.mutex, target
-		o.HoldObject(target)
+		o.Pin(target)
 	}
 	o.State = k
 	return nil

@@ -19,57 +19,21 @@ type semaphore struct {
 	initial int64
 	bounded bool
 	value   int64
-	permits map[uint64]*permit // by id
-	all     permitList         // oldest first
-	bySess  map[uint64]*permitList
+	permits map[uint64]*permit  // by id
+	all     engine.List[permit] // oldest first
+	bySess  map[uint64]*engine.List[permit]
 	waiters engine.Waiters
 }
 
-// permit is a hold in two lists: of all, and of its session.
+// permit is a hold.
 type permit struct {
-	hold *engine.Hold
-	next [2]*permit
-	prev [2]*permit
+	hold      *engine.Hold
+	inAll     engine.Link[permit]
+	inSession engine.Link[permit]
 }
-
-// permitList is a list of permits by their links of one kind.
-type permitList struct {
-	head, tail *permit
-	n          int
-}
-
-const (
-	allPermits = iota
-	sessionPermits
-)
 
 // permitCost is what a permit counts for.
 const permitCost = 256
-
-func (l *permitList) push(p *permit, kind int) {
-	p.prev[kind] = l.tail
-	if l.tail == nil {
-		l.head = p
-	} else {
-		l.tail.next[kind] = p
-	}
-	l.tail = p
-	l.n++
-}
-
-func (l *permitList) remove(p *permit, kind int) {
-	if p.prev[kind] == nil {
-		l.head = p.next[kind]
-	} else {
-		p.prev[kind].next[kind] = p.next[kind]
-	}
-	if p.next[kind] == nil {
-		l.tail = p.prev[kind]
-	} else {
-		p.next[kind].prev[kind] = p.prev[kind]
-	}
-	l.n--
-}
 
 func newSemaphoreType(name string, bounded bool) *engine.Type {
 	return &engine.Type{
@@ -119,7 +83,7 @@ func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
 		c.Park(&s.waiters)
 		return nil
 	}
-	if err := checkRoom(o, s.all.n+1); err != nil {
+	if err := checkRoom(o, s.all.Len()+1); err != nil {
 		return err
 	}
 	s.give(c)
@@ -132,16 +96,16 @@ func (s *semaphore) give(c *engine.Call) {
 	s.value--
 	if s.permits == nil {
 		s.permits = make(map[uint64]*permit)
-		s.bySess = make(map[uint64]*permitList)
+		s.bySess = make(map[uint64]*engine.List[permit])
 	}
 	s.permits[p.hold.Token] = p
-	s.all.push(p, allPermits)
+	s.all.Push(&p.inAll, p)
 	own := s.bySess[c.Session.ID]
 	if own == nil {
-		own = new(permitList)
+		own = new(engine.List[permit])
 		s.bySess[c.Session.ID] = own
 	}
-	own.push(p, sessionPermits)
+	own.Push(&p.inSession, p)
 	s.o.Charge(permitCost)
 	c.Hold = p.hold
 	c.ReturnInt(int64(p.hold.Token))
@@ -152,10 +116,9 @@ func (s *semaphore) give(c *engine.Call) {
 func (s *semaphore) forget(p *permit, by *engine.Session) {
 	holder := p.hold.Session
 	delete(s.permits, p.hold.Token)
-	s.all.remove(p, allPermits)
-	own := s.bySess[holder.ID]
-	own.remove(p, sessionPermits)
-	if own.n == 0 {
+	p.inAll.Remove()
+	p.inSession.Remove()
+	if s.bySess[holder.ID].Len() == 0 {
 		delete(s.bySess, holder.ID)
 	}
 	s.o.Charge(-permitCost)
@@ -185,10 +148,10 @@ func semaphoreRelease(s *semaphore, o *engine.Object, c *engine.Call) error {
 	case n > math.MaxInt64-s.value:
 		return wire.Errorf(wire.CodeOverflow, "a semaphore's value is at most 2^63-1; it is %d, and %d were released", s.value, n)
 	}
-	for i := int64(0); i < n && s.all.n > 0; i++ {
-		p := s.all.head
+	for i := int64(0); i < n && s.all.Len() > 0; i++ {
+		p := s.all.First()
 		if own := s.bySess[c.Session.ID]; own != nil {
-			p = own.head
+			p = own.First()
 		}
 		s.forget(p, c.Session)
 	}
@@ -261,16 +224,16 @@ func semaphoreHolders(s *semaphore, o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	p := s.all.head
+	p := s.all.First()
 	if at := s.permits[after]; at != nil {
 		p = at
 	}
 	for p != nil && p.hold.Token <= after {
-		p = p.next[allPermits]
+		p = p.inAll.Next()
 	}
 	n := 0
 	var rows []byte
-	for ; p != nil && n < defaultPage; p = p.next[allPermits] {
+	for ; p != nil && n < defaultPage; p = p.inAll.Next() {
 		rows = appendHold(wire.AppendMapHeader(rows, 9), p.hold)
 		n++
 	}
@@ -285,7 +248,7 @@ func (s *semaphore) Serve(o *engine.Object) {
 		if c == nil {
 			return
 		}
-		if err := checkRoom(o, s.all.n+1); err != nil {
+		if err := checkRoom(o, s.all.Len()+1); err != nil {
 			c.Fail(err)
 			continue
 		}
@@ -309,8 +272,8 @@ func (s *semaphore) Dump(b []byte) []byte {
 	b = wire.AppendInt(b, s.initial)
 	b = wire.AppendInt(b, s.value)
 	b = wire.AppendInt(b, int64(s.waiters.Len()))
-	b = wire.AppendArrayHeader(b, s.all.n)
-	for p := s.all.head; p != nil; p = p.next[allPermits] {
+	b = wire.AppendArrayHeader(b, s.all.Len())
+	for p := s.all.First(); p != nil; p = p.inAll.Next() {
 		b = dumpHold(b, p.hold)
 	}
 	return b
