@@ -97,15 +97,13 @@ type directCall struct {
 	reply  engine.Reply  // valid after ready
 }
 
-var effects = sync.Pool{New: func() any { return new(engine.Effects) }}
-
 // Start makes a call of the command's object, method and arguments, which it
 // does not keep. It does not wait.
 func (d *direct) Start(cmd *engine.Command) pydoor.Call { return d.start(cmd) }
 
 func (d *direct) start(cmd *engine.Command) *directCall {
 	c := d.unused()
-	fx := effects.Get().(*engine.Effects)
+	fx := takeEffects()
 	k := d.core
 	k.mu.Lock()
 	d.serial++
@@ -124,8 +122,7 @@ func (d *direct) start(cmd *engine.Command) *directCall {
 	}
 	k.mu.Unlock()
 	k.deliver(fx)
-	fx.Reset()
-	effects.Put(fx)
+	giveEffects(fx)
 	return c
 }
 
@@ -162,13 +159,9 @@ func (d *direct) takeAckedLocked() []wire.Range {
 		return nil
 	}
 	slices.SortFunc(d.acked, cmp.Compare[uint64])
-	ranges := make([]wire.Range, 0, 4)
+	ranges := make(wire.SerialSet, 0, 4)
 	for _, n := range d.acked {
-		if last := len(ranges) - 1; last >= 0 && ranges[last].To+1 == n {
-			ranges[last].To = n
-			continue
-		}
-		ranges = append(ranges, wire.Range{From: n, To: n})
+		ranges.Add(n)
 	}
 	d.acked = d.acked[:0]
 	return ranges

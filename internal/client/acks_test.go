@@ -8,23 +8,6 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-func TestRanges(t *testing.T) {
-	var r ranges
-	for _, n := range []uint64{5, 3, 4, 9, 7, 8, 7, 1} {
-		r.add(n)
-	}
-	if want := (ranges{{From: 1, To: 1}, {From: 3, To: 5}, {From: 7, To: 9}}); !slices.Equal(r, want) {
-		t.Errorf("ranges %v, want %v", r, want)
-	}
-	if r.count() != 7 {
-		t.Errorf("count %d", r.count())
-	}
-	r.dropTo(4)
-	if want := (ranges{{From: 5, To: 5}, {From: 7, To: 9}}); !slices.Equal(r, want) {
-		t.Errorf("ranges %v, want %v", r, want)
-	}
-}
-
 // TestAcks lets serials end in random orders, with frames and lost connections
 // in between, and checks that a server that hears only the frames of the last
 // connection knows all.
@@ -104,7 +87,7 @@ func TestAcks(t *testing.T) {
 
 // TestLongRange is split for servers that bound a range.
 func TestLongRange(t *testing.T) {
-	a := acks{done: ranges{{From: 2, To: 3 * maxAckRun}}}
+	a := acks{done: wire.SerialSet{{From: 2, To: 3 * wire.MaxAckRun}}}
 	a.restart()
 	b := a.append(nil)
 	m, err := wire.ParseAck(b[5:], nil)
@@ -113,12 +96,12 @@ func TestLongRange(t *testing.T) {
 	}
 	var n uint64
 	for _, r := range m.Ranges {
-		if r.To-r.From >= maxAckRun {
+		if r.To-r.From >= wire.MaxAckRun {
 			t.Errorf("a range of %d", r.To-r.From+1)
 		}
 		n += r.To - r.From + 1
 	}
-	if n != 3*maxAckRun-1 {
+	if n != 3*wire.MaxAckRun-1 {
 		t.Errorf("%d serials", n)
 	}
 }

@@ -172,7 +172,7 @@ func (c *Call) finish() {
 	if c.Object != &e.root {
 		e.unpin(c.Object) // a kept reply does not keep the object
 	}
-	if s.over || c.given || c.Serial <= s.watermark || s.acked.has(c.Serial) {
+	if s.over || c.given || c.Serial <= s.watermark || s.acked.Has(c.Serial) {
 		// Nobody waits for it: give back at once what it took.
 		e.undo(c)
 		e.drop(c)
@@ -281,7 +281,7 @@ func (e *Engine) call(cmd *Command) error {
 	if s == nil {
 		return wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", cmd.Session)
 	}
-	if cmd.Serial <= max(s.watermark, cmd.Acked) || s.acked.has(cmd.Serial) {
+	if cmd.Serial <= max(s.watermark, cmd.Acked) || s.acked.Has(cmd.Serial) {
 		return wire.Errorf(wire.CodeProtocol, "call %d was acknowledged already (up to %d)", cmd.Serial, max(s.watermark, cmd.Acked))
 	}
 	if cmd.Acked > s.watermark {

@@ -200,7 +200,7 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 				}
 			case callDone:
 				kept += c.keptSize()
-				if c.Serial <= s.watermark || s.acked.has(c.Serial) {
+				if c.Serial <= s.watermark || s.acked.Has(c.Serial) {
 					fail("the reply of call %d is kept, and acknowledged", c.Serial)
 				}
 			}

@@ -13,7 +13,6 @@ const (
 	OpConfigure Op = iota + 1 // set limits and secrets: Config
 	OpOpen                    // begin a session: Open; Session is given out in Effects.Opened
 	OpResume                  // a session's new connection: Session
-	OpRenew                   // a session is alive: Session
 	OpLose                    // a session's connection is gone: Session, Epoch
 	OpExpire                  // a session's lease has run out: Session, Epoch
 	OpClose                   // a session ends in good order: Session

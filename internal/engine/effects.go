@@ -62,6 +62,19 @@ type Reply struct {
 	Err     *wire.Error
 }
 
+// Append appends the reply's frame.
+func (r *Reply) Append(b []byte) []byte {
+	switch {
+	case r.Err != nil:
+		return wire.AppendErrorReply(b, r.Serial, r.Err)
+	case r.View != nil:
+		b, at := wire.BeginReply(b, r.Serial, r.Status)
+		return wire.EndReply(r.View.Append(b), at)
+	default:
+		return wire.AppendReply(b, r.Serial, r.Status, r.Value)
+	}
+}
+
 // Work is something to do outside the engine, answered by OpComplete with its
 // ID. Either Run is set (the engine's own work, on immutable data), or it is
 // a call of a registered type's method.

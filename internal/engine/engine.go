@@ -123,8 +123,6 @@ func (e *Engine) apply(c *Command) error {
 	switch c.Op {
 	case OpResume:
 		e.resume(s)
-	case OpRenew:
-		s.Epoch++
 	case OpLose:
 		if s.Epoch != c.Epoch {
 			return errEpoch
@@ -149,7 +147,7 @@ func (e *Engine) apply(c *Command) error {
 	return nil
 }
 
-var errEpoch = wire.Errorf(wire.CodeRuntime, "the session was renewed or resumed since")
+var errEpoch = wire.Errorf(wire.CodeRuntime, "the session was resumed or lost since")
 
 func (e *Engine) configure(cfg *Config) error {
 	if e.idents == nil {

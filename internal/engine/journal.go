@@ -64,19 +64,6 @@ func (j *Journal) Sum() [32]byte {
 	return [32]byte(j.sum.Sum(nil))
 }
 
-// Append appends the reply's frame.
-func (r *Reply) Append(b []byte) []byte {
-	switch {
-	case r.Err != nil:
-		return wire.AppendErrorReply(b, r.Serial, r.Err)
-	case r.View != nil:
-		b, at := wire.BeginReply(b, r.Serial, r.Status)
-		return wire.EndReply(r.View.Append(b), at)
-	default:
-		return wire.AppendReply(b, r.Serial, r.Status, r.Value)
-	}
-}
-
 // Replay applies a log to a fresh engine and returns the digest of its
 // replies. Work that a handler put outside is run again when the log says that
 // it was done. peer stands for the connections of the sessions that had one.

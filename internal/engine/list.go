@@ -74,5 +74,5 @@ func (x *Link[T]) Remove() {
 		x.next.prev = x.prev
 	}
 	l.n--
-	*x = Link[T]{}
+	x.list, x.prev, x.next = nil, nil, nil
 }

@@ -143,7 +143,7 @@ func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
 	c := s.calls.Get(serial)
 	if c == nil {
 		// Not seen yet, or a call whose reply is not kept.
-		if serial > s.watermark && !s.acked.has(serial) {
+		if serial > s.watermark && !s.acked.Has(serial) {
 			s.mark(serial, abandon)
 		}
 		return

@@ -88,7 +88,7 @@ func (s *script) step() {
 	case 3:
 		c = &Command{Op: OpExpire, Session: s.session()}
 		if s.pick(4) != 0 {
-			c.Op = OpRenew
+			c.Op = OpResume
 		}
 	case 4:
 		c = &Command{Op: OpClose, Session: s.session()}

@@ -15,14 +15,14 @@ type Session struct {
 	// Peer is the server's: the connection that replies go to, or nil. The
 	// engine only passes it on.
 	Peer any
-	// Epoch counts renewals, resumptions and losses. A proposal to expire the
+	// Epoch counts resumptions and losses. A proposal to expire the
 	// session names the epoch that it was made in.
 	Epoch uint64
 
 	connected bool
 	over      bool
-	watermark uint64 // every serial up to here is acknowledged
-	acked     serials
+	watermark uint64         // every serial up to here is acknowledged
+	acked     wire.SerialSet // above the watermark
 	calls     wire.Serials[*Call]
 	parked    List[Call] // in the order in which they entered it, as the next two
 	running   List[Call]
@@ -197,21 +197,38 @@ func (s *Session) ack(e *Engine, watermark uint64, ranges []wire.Range) error {
 	for len(ranges) > 0 && ranges[0].To <= s.watermark {
 		ranges = ranges[1:]
 	}
-	s.acked.merge(ranges)
-	s.acked.dropTo(s.watermark)
+	s.acked.Merge(ranges)
+	s.acked.DropTo(s.watermark)
 	s.settle(e, ranges)
 	return nil
 }
 
-// maxAckRun bounds one range of an acknowledgement.
-const maxAckRun = 1 << 20
+// spareRanges is how many ranges a session may have beyond one for each of its
+// calls. A client that acknowledges what it received needs no more: between
+// two ranges lies a call without an answer.
+const spareRanges = 1 << 16
+
+// checkRanges refuses ranges that are not ascending and apart.
+func checkRanges(ranges []wire.Range) error {
+	var last uint64
+	for _, r := range ranges {
+		switch {
+		case r.From <= last || r.To < r.From:
+			return wire.Errorf(wire.CodeProtocol, "acknowledgement of serials %d to %d after %d: ranges ascend and lie apart", r.From, r.To, last)
+		case r.To-r.From >= wire.MaxAckRun:
+			return wire.Errorf(wire.CodeProtocol, "acknowledgement of serials %d to %d: at most %d in one range", r.From, r.To, wire.MaxAckRun)
+		}
+		last = r.To
+	}
+	return nil
+}
 
 // advance moves the watermark up.
 func (s *Session) advance(e *Engine, watermark uint64) {
 	up := [1]wire.Range{{From: s.watermark + 1, To: watermark}}
 	s.watermark = watermark
 	if len(s.acked) > 0 {
-		s.acked.dropTo(watermark)
+		s.acked.DropTo(watermark)
 	}
 	s.settle(e, up[:])
 }
@@ -235,17 +252,17 @@ func (s *Session) settle(e *Engine, ranges []wire.Range) {
 			}
 		}
 	default:
-		in := serials(ranges)
+		in := wire.SerialSet(ranges)
 		var next *Call
 		for c := s.kept.First(); c != nil; c = next {
 			next = c.inSession.Next()
-			if in.has(c.Serial) {
+			if in.Has(c.Serial) {
 				s.forget(c)
 				e.drop(c)
 			}
 		}
 		for serial := range s.marks { // only takes out: no order shows
-			if in.has(serial) {
+			if in.Has(serial) {
 				delete(s.marks, serial)
 			}
 		}

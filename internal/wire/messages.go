@@ -108,9 +108,6 @@ type Cancel struct {
 	Mode   byte
 }
 
-// Range is a run of serials, both ends included.
-type Range struct{ From, To uint64 }
-
 // Ack acknowledges replies: all up to Watermark, and the ranges above it.
 type Ack struct {
 	Watermark uint64
@@ -447,16 +444,20 @@ func ParseCancel(body []byte) (Cancel, error) {
 	return m, nil
 }
 
-// maxRanges bounds the ranges of one Ack.
-const maxRanges = 4096
+// MaxAckRun bounds the serials of one range of an Ack, and MaxAckRanges its
+// ranges.
+const (
+	MaxAckRun    = 1 << 20
+	MaxAckRanges = 4096
+)
 
 // ParseAck reads the body of an Ack; the ranges are appended to into.
 func ParseAck(body []byte, into []Range) (Ack, error) {
 	f := fields{kind: "ACK", b: body}
 	m := Ack{Watermark: f.uint("watermark")}
 	n := f.uint("ranges")
-	if f.err == nil && n > maxRanges {
-		return m, Errorf(CodeProtocol, "ACK: %d ranges; at most %d", n, maxRanges)
+	if f.err == nil && n > MaxAckRanges {
+		return m, Errorf(CodeProtocol, "ACK: %d ranges; at most %d", n, MaxAckRanges)
 	}
 	last := m.Watermark
 	for ; n > 0 && f.err == nil; n-- {
