@@ -129,7 +129,7 @@ func (k *core) rights(session uint64) (engine.Role, []string) {
 // mu.
 func (k *core) settle(fx *engine.Effects) {
 	for _, c := range fx.Created {
-		k.server.custom.adopt(c.Work, c.Object)
+		k.server.outside.adopt(c.Work, c.Object)
 	}
 	if due := k.engine.NextDeadline(); due != 0 && (k.armed == 0 || due < k.armed) {
 		k.arm(due)
@@ -261,13 +261,13 @@ func (k *core) rest(fx *engine.Effects) {
 			"remote", a.Remote, "program", a.Program)
 	}
 	if len(fx.Work) > 0 {
-		k.server.custom.start(fx.Work)
+		k.server.outside.start(fx.Work)
 	}
 	for _, id := range fx.Cancels {
-		k.server.custom.cancel(id)
+		k.server.outside.cancel(id)
 	}
 	for _, id := range fx.Closed {
-		k.server.custom.release(id)
+		k.server.outside.release(id)
 	}
 	for i := range fx.Ended {
 		e := &fx.Ended[i]

@@ -75,7 +75,7 @@ func registerIterator(s *Server) error {
 		}
 		g.methods[name] = f
 	}
-	return s.custom.add(g)
+	return s.outside.add(g)
 }
 
 func iteratorEngineType() *engine.Type {

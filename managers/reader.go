@@ -37,14 +37,14 @@ func (r *reader) enter(fx *engine.Effects) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.work = r.conn.server.custom.enter(fx.Work, r.work)
+	r.work = r.conn.server.outside.enter(fx.Work, r.work)
 	clear(fx.Work)
 	fx.Work = fx.Work[:0]
 }
 
 // serve does the work, and reports whether the goroutine is still the reader.
 func (r *reader) serve() bool {
-	k := r.conn.server.custom
+	k := r.conn.server.outside
 	r.calls = 0
 	r.mu.Lock()
 	for !r.left && len(r.work) > 0 {
@@ -79,7 +79,7 @@ func (r *reader) look() {
 	w.in.mu.Lock()
 	defer w.in.mu.Unlock()
 	if w.now != nil && w.reader == r && r.turn.Load() == seen {
-		r.conn.server.custom.stuckLocked(w)
+		r.conn.server.outside.stuckLocked(w)
 	}
 }
 
@@ -99,7 +99,7 @@ func (r *reader) leave(w *worker) {
 		defer s.running.Done()
 		r.conn.serve()
 	}()
-	s.custom.flush(&r.out)
+	s.outside.flush(&r.out)
 }
 
 // stop leaves the work to other goroutines.
@@ -107,7 +107,7 @@ func (r *reader) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.work {
-		go r.conn.server.custom.work(w)
+		go r.conn.server.outside.work(w)
 	}
 	r.work = nil
 }

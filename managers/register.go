@@ -78,8 +78,8 @@ type function struct {
 	out      []reflect.Type // without a last error
 	err      bool           // the last result is an error
 
-	frames sync.Pool // of *frame: memory of arguments between calls
-	pace   pace      // whether its calls are quick
+	memories sync.Pool // of *argMemory: memory of arguments between calls
+	pace     pace      // whether its calls are quick
 }
 
 var (
@@ -174,7 +174,7 @@ func (s *Server) register(typeid string, construct *function, t reflect.Type, op
 			}
 		}
 	}
-	if err := s.custom.add(g); err != nil {
+	if err := s.outside.add(g); err != nil {
 		return err
 	}
 	return s.openLocal()

@@ -24,7 +24,7 @@ type Server struct {
 	keys       *auth.Keyring
 	setupErr   error
 	core       *core
-	custom     *custom
+	outside    *outside
 	strangers  *strangers
 	limiter    *auth.Limiter
 	generation uint64
@@ -78,7 +78,7 @@ func NewServer(config Config) *Server {
 	}
 	s.strangers = newStrangers(config.MaxStrangers, config.Limits.Strangers, s.log)
 	s.core = newCore(s)
-	s.custom = newCustom(s)
+	s.outside = newOutside(s)
 	s.core.engine = engine.New(objects.Types()...)
 	s.setupErr = errors.Join(s.setupErr, s.core.configure(config.Limits), registerIterator(s))
 	return s
@@ -145,7 +145,7 @@ func (s *Server) Addrs() []string {
 // Serve serves the listeners that Listen opened, as ListenAndServe does. It
 // fails at once if a registered type names a typeid that is not registered.
 func (s *Server) Serve(ctx context.Context) error {
-	if err := s.custom.check(); err != nil {
+	if err := s.outside.check(); err != nil {
 		s.Close()
 		return err
 	}
@@ -314,7 +314,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	_ = s.core.apply(&engine.Command{Op: engine.OpShutdown})
-	err := s.custom.drain(ctx)
+	err := s.outside.drain(ctx)
 	s.endConns(wire.ErrShuttingDown)
 	s.finish()
 	return err
@@ -382,7 +382,7 @@ func (s *Server) finish() {
 	s.closeLocal()
 	s.strangers.close()
 	s.cancel()
-	s.custom.shut()
+	s.outside.shut()
 	s.core.stop()
 	s.running.Wait()
 }

@@ -97,7 +97,7 @@ func (r *results) due(now time.Time) bool {
 }
 
 // flush brings results back into the engine.
-func (k *custom) flush(r *results) {
+func (k *outside) flush(r *results) {
 	r.mu.Lock()
 	list := r.list
 	r.list, r.spare = r.spare, nil
@@ -222,7 +222,7 @@ func (in *instance) takeLocked() *job {
 }
 
 // start begins pieces of work; it does not block.
-func (k *custom) start(all []engine.Work) {
+func (k *outside) start(all []engine.Work) {
 	var first [8]*worker
 	for _, w := range k.enter(all, first[:0]) {
 		go k.work(w)
@@ -231,7 +231,7 @@ func (k *custom) start(all []engine.Work) {
 
 // enter begins pieces of work, and appends the workers that the caller has to
 // run.
-func (k *custom) enter(all []engine.Work, begin []*worker) []*worker {
+func (k *outside) enter(all []engine.Work, begin []*worker) []*worker {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -247,7 +247,7 @@ func (k *custom) enter(all []engine.Work, begin []*worker) []*worker {
 
 // startLocked begins one piece of work. It returns a worker that is to be
 // started, or nil.
-func (k *custom) startLocked(w *engine.Work) *worker {
+func (k *outside) startLocked(w *engine.Work) *worker {
 	j := jobs.Get().(*job)
 	j.work, j.ctx = *w, k.server.context
 	in := k.instances[w.Object]
@@ -301,7 +301,7 @@ func turns() func() {
 const maxTurn = time.Millisecond
 
 // alone does a piece of work on a goroutine of its own.
-func (k *custom) alone(in *instance, j *job, do func() done) {
+func (k *outside) alone(in *instance, j *job, do func() done) {
 	k.server.running.Add(1)
 	go func() {
 		defer k.server.running.Done()
@@ -320,7 +320,7 @@ func (k *custom) alone(in *instance, j *job, do func() done) {
 }
 
 // constructed notes that a constructor has ended.
-func (k *custom) constructed(in *instance, j *job, err *wire.Error) {
+func (k *outside) constructed(in *instance, j *job, err *wire.Error) {
 	in.mu.Lock()
 	in.making = false
 	in.mu.Unlock()
@@ -338,7 +338,7 @@ func (j *job) vanished() *wire.Error {
 
 // enqueue lets a job wait for its turn. It returns a worker that is to be
 // started, or nil.
-func (k *custom) enqueue(in *instance, j *job) *worker {
+func (k *outside) enqueue(in *instance, j *job) *worker {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if n := len(in.queue); n == cap(in.queue) && in.head > n/2 {
@@ -357,7 +357,7 @@ func (k *custom) enqueue(in *instance, j *job) *worker {
 }
 
 // hireLocked gives an object a worker, which is to be started.
-func (k *custom) hireLocked(in *instance) *worker {
+func (k *outside) hireLocked(in *instance) *worker {
 	k.server.running.Add(1)
 	w := &worker{in: in}
 	w.out = &w.own
@@ -368,7 +368,7 @@ func (k *custom) hireLocked(in *instance) *worker {
 // visit lets a connection's reader run calls as long as they are quick. When
 // one is not, or there are too many, the rest is left to another goroutine.
 // When one takes long after all, the reader is told to leave.
-func (k *custom) visit(w *worker, r *reader) {
+func (k *outside) visit(w *worker, r *reader) {
 	w.in.mu.Lock()
 	w.reader, w.out = r, &r.out
 	w.in.mu.Unlock()
@@ -380,7 +380,7 @@ func (w *worker) aloneLocked() { w.reader, w.out = nil, &w.own }
 
 // work runs calls of one object until none waits, or another worker has taken
 // its place.
-func (k *custom) work(w *worker) {
+func (k *outside) work(w *worker) {
 	in := w.in
 	ended := false
 	defer func() {
@@ -445,7 +445,7 @@ func (k *custom) work(w *worker) {
 
 // vanished answers a call whose method has ended its goroutine, and has another
 // one do what that had to do.
-func (k *custom) vanished(w *worker) {
+func (k *outside) vanished(w *worker) {
 	in := w.in
 	in.mu.Lock()
 	j, r := w.now, w.reader
@@ -465,13 +465,13 @@ func (k *custom) vanished(w *worker) {
 
 // watchLocked lets somebody look, before long, whether the object's worker gets
 // on.
-func (k *custom) watchLocked(in *instance) {
+func (k *outside) watchLocked(in *instance) {
 	in.watch.arm(func() { k.look(in) })
 }
 
 // look looks after the worker of an object: whether one call has run since the
 // watch looked last.
-func (k *custom) look(in *instance) {
+func (k *outside) look(in *instance) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.watch.armed = false
@@ -487,7 +487,7 @@ func (k *custom) look(in *instance) {
 }
 
 // stuckLocked lets go on what a call holds up that takes long.
-func (k *custom) stuckLocked(w *worker) {
+func (k *outside) stuckLocked(w *worker) {
 	in, r := w.in, w.reader
 	if f := w.now.function; f != nil {
 		f.pace.slow()
@@ -515,7 +515,7 @@ func (k *custom) stuckLocked(w *worker) {
 }
 
 // run makes one call of user code and returns its result.
-func (k *custom) run(in *instance, j *job) done {
+func (k *outside) run(in *instance, j *job) done {
 	d := done{job: j}
 	value, err := k.invoke(in, j, &d)
 	if err != nil {
@@ -527,7 +527,7 @@ func (k *custom) run(in *instance, j *job) done {
 }
 
 // finish brings results back into the engine.
-func (k *custom) finish(all ...done) {
+func (k *outside) finish(all ...done) {
 	core := k.server.core
 	fx := takeEffects()
 	cmd := engine.Command{Op: engine.OpComplete, Now: core.now()}

@@ -128,7 +128,7 @@ func TestMethodEndsGoroutine(t *testing.T) {
 				exits(c, one)
 			}
 			// As if it had been quick: on the connection's own goroutine.
-			s.custom.types["Sleeper"].methods["Exit"].pace.state.Store(paceQuick)
+			s.outside.types["Sleeper"].methods["Exit"].pace.state.Store(paceQuick)
 			exits(c, one)
 		})
 	}

@@ -116,7 +116,7 @@ func methodNames(v wire.Raw) []string {
 	return names
 }
 
-// rows makes a method table of lines "name(params)", each followed by what it
+// table makes a method table of lines "name(params)", each followed by what it
 // does.
 func table(rows ...any) map[string]method {
 	t := make(map[string]method, len(rows)/2)

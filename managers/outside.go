@@ -15,10 +15,10 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// custom runs what the engine hands outside: constructors and methods of
+// outside runs what the engine hands outside: constructors and methods of
 // registered types, the engine's own work on immutable views, and the server's
 // own methods.
-type custom struct {
+type outside struct {
 	// Fixed at creation.
 	server *Server
 
@@ -32,8 +32,8 @@ type custom struct {
 	closed    bool
 }
 
-func newCustom(s *Server) *custom {
-	k := &custom{
+func newOutside(s *Server) *outside {
+	k := &outside{
 		server: s, types: make(map[string]*goType), instances: make(map[uint64]*instance),
 		contexts: make(map[uint64]context.CancelFunc), results: make(map[uint64]*instance),
 	}
@@ -42,7 +42,7 @@ func newCustom(s *Server) *custom {
 }
 
 // add makes a type known to the engine and to k.
-func (k *custom) add(g *goType) error {
+func (k *outside) add(g *goType) error {
 	core := k.server.core
 	core.mu.Lock()
 	defer core.mu.Unlock()
@@ -56,7 +56,7 @@ func (k *custom) add(g *goType) error {
 }
 
 // check finds results that are to become objects of a type that is not there.
-func (k *custom) check() error {
+func (k *outside) check() error {
 	core := k.server.core
 	core.mu.Lock()
 	defer core.mu.Unlock()
@@ -88,7 +88,7 @@ func (in *instance) function(w *engine.Work) *function {
 
 // invoke calls user code. A panic becomes an error for the caller and a stack
 // in the log.
-func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *wire.Error) {
+func (k *outside) invoke(in *instance, j *job, d *done) (value []byte, failure *wire.Error) {
 	name := j.name()
 	defer func() {
 		if p := recover(); p != nil {
@@ -117,20 +117,20 @@ func (k *custom) invoke(in *instance, j *job, d *done) (value []byte, failure *w
 	if err != nil {
 		return nil, wire.AsError(err)
 	}
-	fr := f.frame()
-	args := fr.args[:0]
+	mem := f.memory()
+	args := mem.args[:0]
 	if f.receiver {
 		args = append(args, in.value)
 	}
 	if f.ctx {
 		args = append(args, reflect.ValueOf(j.ctx))
 	}
-	args, failure = f.arguments(fr, args, j.work.Args, k.server.valueContext())
+	args, failure = f.arguments(mem, args, j.work.Args, k.server.valueContext())
 	if failure != nil {
 		return nil, failure
 	}
 	results := f.fn.Call(args)
-	f.giveFrame(fr, args)
+	f.giveMemory(mem, args)
 	j.keep = results
 	if f.err {
 		last := results[len(results)-1]
@@ -181,7 +181,7 @@ func isNil(v reflect.Value) bool {
 
 // encode encodes what a method returned: nothing, one value, or several as a
 // tuple.
-func (k *custom) encode(name string, results []reflect.Value) ([]byte, *wire.Error) {
+func (k *outside) encode(name string, results []reflect.Value) ([]byte, *wire.Error) {
 	switch len(results) {
 	case 0:
 		return wire.AppendNil(nil), nil
@@ -199,7 +199,7 @@ func (k *custom) encode(name string, results []reflect.Value) ([]byte, *wire.Err
 	return append(wire.AppendTupleHeader(nil, len(results), len(b)), b...), nil
 }
 
-func (k *custom) marshal(name string, v reflect.Value) ([]byte, *wire.Error) {
+func (k *outside) marshal(name string, v reflect.Value) ([]byte, *wire.Error) {
 	b, err := wire.Marshal(nil, v.Interface())
 	if err != nil {
 		return nil, wire.Errorf(wire.CodeUnserializable, "%s: its result, a %s, cannot be encoded: %v", name, v.Type(), err)
@@ -211,7 +211,7 @@ func (k *custom) marshal(name string, v reflect.Value) ([]byte, *wire.Error) {
 }
 
 // newObject prepares the result of a method to become a shared object.
-func (k *custom) newObject(name string, j *job, d *done, typeid string, results []reflect.Value) *wire.Error {
+func (k *outside) newObject(name string, j *job, d *done, typeid string, results []reflect.Value) *wire.Error {
 	if len(results) != 1 {
 		return wire.Errorf(wire.CodeType, "%s returns %d values; to become a %s it must return one", name, len(results), typeid)
 	}
@@ -252,14 +252,14 @@ func (k *custom) newObject(name string, j *job, d *done, typeid string, results 
 
 // adopt gives an object that a method returned its id. The engine's lock is
 // held.
-func (k *custom) adopt(work, object uint64) {
+func (k *outside) adopt(work, object uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.instances[object] = k.results[work]
 }
 
 // cancel ends the context of a call whose caller has given up.
-func (k *custom) cancel(work uint64) {
+func (k *outside) cancel(work uint64) {
 	k.mu.Lock()
 	cancel := k.contexts[work]
 	k.mu.Unlock()
@@ -269,7 +269,7 @@ func (k *custom) cancel(work uint64) {
 }
 
 // release ends an object that nothing holds any more.
-func (k *custom) release(object uint64) {
+func (k *outside) release(object uint64) {
 	k.mu.Lock()
 	in := k.instances[object]
 	delete(k.instances, object)
@@ -291,7 +291,7 @@ func (k *custom) release(object uint64) {
 }
 
 // close calls the object's Close, if it has one.
-func (k *custom) close(in *instance) {
+func (k *outside) close(in *instance) {
 	if !in.value.IsValid() {
 		return
 	}
@@ -311,7 +311,7 @@ func (k *custom) close(in *instance) {
 }
 
 // drain waits until no work is under way.
-func (k *custom) drain(ctx context.Context) error {
+func (k *outside) drain(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -330,7 +330,7 @@ func (k *custom) drain(ctx context.Context) error {
 }
 
 // shut takes no more work, and closes the objects that are left.
-func (k *custom) shut() {
+func (k *outside) shut() {
 	k.mu.Lock()
 	k.closed = true
 	left := make([]*instance, 0, len(k.instances))

@@ -7,9 +7,9 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// frame is the memory that the arguments of a function are decoded into. A call
+// argMemory is the memory that the arguments of a function are decoded into. A call
 // copies them from there.
-type frame struct {
+type argMemory struct {
 	args  []reflect.Value
 	slots []slot // one for each argument that is always there; empty: made for each call
 }
@@ -35,31 +35,31 @@ func newSlot(t reflect.Type) slot {
 	return slot{p.Interface(), p.Elem()}
 }
 
-// frame returns memory for the arguments of one call.
-func (f *function) frame() *frame {
-	if fr, _ := f.frames.Get().(*frame); fr != nil {
-		return fr
+// memory returns memory for the arguments of one call.
+func (f *function) memory() *argMemory {
+	if mem, _ := f.memories.Get().(*argMemory); mem != nil {
+		return mem
 	}
-	fr := &frame{args: make([]reflect.Value, 0, len(f.in)+2), slots: make([]slot, f.least())}
-	for i := range fr.slots {
+	mem := &argMemory{args: make([]reflect.Value, 0, len(f.in)+2), slots: make([]slot, f.least())}
+	for i := range mem.slots {
 		if reusable(f.in[i]) {
-			fr.slots[i] = newSlot(f.in[i])
+			mem.slots[i] = newSlot(f.in[i])
 		}
 	}
-	return fr
+	return mem
 }
 
-// giveFrame gives the memory back after a call. After a panic, or when decoding
+// giveMemory gives the memory back after a call. After a panic, or when decoding
 // failed, it need not be called.
-func (f *function) giveFrame(fr *frame, args []reflect.Value) {
-	for i := range fr.slots {
-		if fr.slots[i].pointer != nil {
-			fr.slots[i].value.SetZero()
+func (f *function) giveMemory(mem *argMemory, args []reflect.Value) {
+	for i := range mem.slots {
+		if mem.slots[i].pointer != nil {
+			mem.slots[i].value.SetZero()
 		}
 	}
 	clear(args)
-	fr.args = args[:0]
-	f.frames.Put(fr)
+	mem.args = args[:0]
+	f.memories.Put(mem)
 }
 
 // least returns how many arguments a call has at least.
@@ -70,9 +70,9 @@ func (f *function) least() int {
 	return len(f.in)
 }
 
-// arguments decodes the arguments of a call into the frame. What comes first in
+// arguments decodes the arguments of a call into mem. What comes first in
 // args is for the caller: receiver and context.
-func (f *function) arguments(fr *frame, args []reflect.Value, raw []byte, ctx any) ([]reflect.Value, *wire.Error) {
+func (f *function) arguments(mem *argMemory, args []reflect.Value, raw []byte, ctx any) ([]reflect.Value, *wire.Error) {
 	r, err := wire.NewReader(raw)
 	if err != nil {
 		return nil, wire.Errorf(wire.CodeType, "%s: %v", f.name, err)
@@ -90,8 +90,8 @@ func (f *function) arguments(fr *frame, args []reflect.Value, raw []byte, ctx an
 		switch {
 		case i >= least:
 			s = newSlot(f.in[least].Elem())
-		case fr.slots[i].pointer != nil:
-			s = fr.slots[i]
+		case mem.slots[i].pointer != nil:
+			s = mem.slots[i]
 		default:
 			s = newSlot(f.in[i])
 		}
