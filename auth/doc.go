@@ -47,7 +47,7 @@
 //   - A server that speaks none of the versions offered says which it speaks.
 //     That answer is not authenticated: it can end an attempt and nothing more.
 //
-// The outcome is a Session. Its Binding is a hash over the same fields. Its
+// The outcome is a Peer. Its Binding is a hash over the same fields. Its
 // SessionKey is HKDF-SHA256 of the authkey with the info "syncmanager/1
 // session", client nonce, server nonce and Binding; ResumeProof uses it to take
 // up a session on another connection.

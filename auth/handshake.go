@@ -63,8 +63,8 @@ type ServerConfig struct {
 	rand io.Reader // for tests; nil is crypto/rand
 }
 
-// Session is the outcome of a handshake.
-type Session struct {
+// Peer is the other side of a connection: the outcome of a handshake.
+type Peer struct {
 	KeyName  string
 	Version  uint16   // of the protocol, as agreed
 	Role     Role     // on the server only
@@ -80,8 +80,8 @@ type Session struct {
 	keyID hidden[[32]byte] // of the authkey; on the server only
 }
 
-// MayOpen reports whether the session's key may open the object called name.
-func (s Session) MayOpen(name string) bool { return mayOpen(s.Prefixes, name) }
+// MayOpen reports whether the peer's key may open the object called name.
+func (p Peer) MayOpen(name string) bool { return mayOpen(p.Prefixes, name) }
 
 // Client proves to the server on conn that it holds the credential, and has the
 // server prove the same. The client must send nothing before Client returns
@@ -98,111 +98,111 @@ func (s Session) MayOpen(name string) bool { return mayOpen(s.Prefixes, name) }
 // common version, *ShutOutError if the server talks to nobody at this address for
 // a while, os.ErrDeadlineExceeded after the timeout, and ctx.Err() when
 // ctx is done.
-func Client(ctx context.Context, conn net.Conn, config ClientConfig) (Session, error) {
+func Client(ctx context.Context, conn net.Conn, config ClientConfig) (Peer, error) {
 	config.KeyName = cmp.Or(config.KeyName, DefaultName)
 	if err := CheckName(config.KeyName); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	if config.Credential == nil {
-		return Session{}, errors.New("auth: ClientConfig.Credential is missing: it must be a Key or a Passphrase")
+		return Peer{}, errors.New("auth: ClientConfig.Credential is missing: it must be a Key or a Passphrase")
 	}
 	versions, err := checkVersions(config.MinVersion, config.MaxVersion)
 	if err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	if err := config.Channel.validate(); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
-	return guard(ctx, conn, config.Timeout, func() (Session, error) {
+	return guard(ctx, conn, config.Timeout, func() (Peer, error) {
 		return runClient(ctx, newMessages(conn), &config, versions)
 	})
 }
 
 // Server lets the client on conn prove that it holds a key of the keyring, and
-// proves the same in turn. The session's Role and Prefixes are those of the key.
+// proves the same in turn. The peer's Role and Prefixes are those of the key.
 //
 // It blocks, uses conn and fails as Client does. For a wrong proof the error is
 // a *RefusedError. It is safe to run any number of them at once with one
 // Keyring.
-func Server(ctx context.Context, conn net.Conn, config ServerConfig) (Session, error) {
+func Server(ctx context.Context, conn net.Conn, config ServerConfig) (Peer, error) {
 	if config.Keyring == nil || config.Keyring.grants.Load() == nil {
-		return Session{}, errors.New("auth: ServerConfig.Keyring is missing or empty: it must come from NewKeyring")
+		return Peer{}, errors.New("auth: ServerConfig.Keyring is missing or empty: it must come from NewKeyring")
 	}
 	versions, err := checkVersions(config.MinVersion, config.MaxVersion)
 	if err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	if err := config.Channel.validate(); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
-	return guard(ctx, conn, config.Timeout, func() (Session, error) {
+	return guard(ctx, conn, config.Timeout, func() (Peer, error) {
 		return runServer(ctx, newMessages(conn), &config, versions)
 	})
 }
 
-func runClient(ctx context.Context, m *messages, config *ClientConfig, versions [2]uint16) (Session, error) {
+func runClient(ctx context.Context, m *messages, config *ClientConfig, versions [2]uint16) (Peer, error) {
 	hello := clientHello{min: versions[0], max: versions[1], kind: config.Channel.Kind, name: config.KeyName}
 	if err := fillNonce(config.rand, &hello.nonce); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	t := transcript{channel: config.Channel, clientHello: hello.append(nil)}
 	if err := m.write("client hello", t.clientHello); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 
 	var err error
 	if t.serverHello, err = m.read("server hello", serverHelloSize); err != nil {
-		return Session{}, hint(config.Channel.Kind, err)
+		return Peer{}, hint(config.Channel.Kind, err)
 	}
 	answer, err := decodeServerHello(t.serverHello)
 	if err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
 	if answer.refused {
-		return Session{}, &VersionError{hello.min, hello.max, answer.min, answer.max}
+		return Peer{}, &VersionError{hello.min, hello.max, answer.min, answer.max}
 	}
 	if answer.shutOut > 0 {
-		return Session{}, &ShutOutError{time.Duration(answer.shutOut) * time.Second}
+		return Peer{}, &ShutOutError{time.Duration(answer.shutOut) * time.Second}
 	}
 	if answer.version < hello.min || answer.version > hello.max {
-		return Session{}, fmt.Errorf("auth: server hello: it chose version %d, offered were %d to %d: %w",
+		return Peer{}, fmt.Errorf("auth: server hello: it chose version %d, offered were %d to %d: %w",
 			answer.version, hello.min, hello.max, ErrProtocol)
 	}
 
 	key, err := config.Credential.derive(answer.salt, answer.params)
 	if err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
 	if err := ctx.Err(); err != nil { // derive may have taken long
-		return Session{}, err
+		return Peer{}, err
 	}
 	keys, err := deriveKeys(key)
 	if err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
 	proof := t.clientProof(&keys)
 	if err := m.write("client proof", proof[:]); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 
 	verdict, err := m.read("server proof", proofSize)
 	if err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	if len(verdict) == 1 && verdict[0] == answerNo {
-		return Session{}, fmt.Errorf("auth: the server refused key name %q: %w", hello.name, ErrAuthentication)
+		return Peer{}, fmt.Errorf("auth: the server refused key name %q: %w", hello.name, ErrAuthentication)
 	}
 	if len(verdict) != proofSize {
-		return Session{}, fmt.Errorf("auth: server proof: it has %d bytes, it must have %d: %w", len(verdict), proofSize, ErrProtocol)
+		return Peer{}, fmt.Errorf("auth: server proof: it has %d bytes, it must have %d: %w", len(verdict), proofSize, ErrProtocol)
 	}
 	if want := t.serverProof(&keys, proof); !hmac.Equal(want[:], verdict) {
-		return Session{}, fmt.Errorf("auth: the server did not prove key %q: %w", hello.name, ErrAuthentication)
+		return Peer{}, fmt.Errorf("auth: the server did not prove key %q: %w", hello.name, ErrAuthentication)
 	}
-	session := Session{KeyName: hello.name, Version: answer.version, Binding: t.binding()}
-	if session.SessionKey, err = t.sessionKey(&keys, hello.nonce, answer.nonce); err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+	peer := Peer{KeyName: hello.name, Version: answer.version, Binding: t.binding()}
+	if peer.SessionKey, err = t.sessionKey(&keys, hello.nonce, answer.nonce); err != nil {
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
-	return session, nil
+	return peer, nil
 }
 
 // hint says in an error what a port that speaks TLS looks like from a connection
@@ -214,50 +214,50 @@ func hint(kind string, err error) error {
 	return fmt.Errorf("%w; the port may speak TLS: its address is a tcp:// one then, not tcp+plain://", err)
 }
 
-func runServer(ctx context.Context, m *messages, config *ServerConfig, versions [2]uint16) (Session, error) {
+func runServer(ctx context.Context, m *messages, config *ServerConfig, versions [2]uint16) (Peer, error) {
 	var t transcript
 	var err error
 	t.channel = config.Channel
 	if t.clientHello, err = m.read("client hello", MaxHandshakeSize); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	hello, err := decodeClientHello(t.clientHello)
 	if err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
 	answer := serverHello{version: min(hello.max, versions[1])}
 	if answer.version < hello.min || answer.version < versions[0] {
 		answer = serverHello{refused: true, min: versions[0], max: versions[1]}
 		refusal := &VersionError{hello.min, hello.max, versions[0], versions[1]}
 		if err := m.write("version refusal", answer.append(nil)); err != nil {
-			return Session{}, errors.Join(refusal, err)
+			return Peer{}, errors.Join(refusal, err)
 		}
-		return Session{}, refusal
+		return Peer{}, refusal
 	}
 	if config.ShutOut > 0 {
 		seconds := min((config.ShutOut+time.Second-1)/time.Second, math.MaxUint32)
 		refusal := &ShutOutError{seconds * time.Second}
 		answer = serverHello{shutOut: uint32(seconds)}
 		if err := m.write("refusal", answer.append(nil)); err != nil {
-			return Session{}, errors.Join(refusal, err)
+			return Peer{}, errors.Join(refusal, err)
 		}
-		return Session{}, refusal
+		return Peer{}, refusal
 	}
 	if err := fillNonce(config.rand, &answer.nonce); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	answer.salt, answer.params = config.Keyring.salt(hello.name), config.Keyring.params
 	t.serverHello = answer.append(nil)
 	if err := m.write("server hello", t.serverHello); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 
 	sent, err := m.read("client proof", proofSize)
 	if err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	if len(sent) != proofSize {
-		return Session{}, fmt.Errorf("auth: client proof: it has %d bytes, it must have %d: %w", len(sent), proofSize, ErrProtocol)
+		return Peer{}, fmt.Errorf("auth: client proof: it has %d bytes, it must have %d: %w", len(sent), proofSize, ErrProtocol)
 	}
 	grant, known := config.Keyring.grant(hello.name)
 	proof := t.clientProof(&grant.keys)
@@ -267,12 +267,12 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 			config.Refusing(ctx, refused)
 		}
 		if err := m.write("refusal", []byte{answerNo}); err != nil {
-			return Session{}, errors.Join(refused, err)
+			return Peer{}, errors.Join(refused, err)
 		}
-		return Session{}, refused
+		return Peer{}, refused
 	}
 
-	session := Session{
+	peer := Peer{
 		KeyName:  hello.name,
 		Version:  answer.version,
 		Role:     grant.entry.Role,
@@ -280,14 +280,14 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		Binding:  t.binding(),
 		keyID:    hide(grant.keys.id),
 	}
-	if session.SessionKey, err = t.sessionKey(&grant.keys, hello.nonce, answer.nonce); err != nil {
-		return Session{}, fmt.Errorf("auth: %w", err)
+	if peer.SessionKey, err = t.sessionKey(&grant.keys, hello.nonce, answer.nonce); err != nil {
+		return Peer{}, fmt.Errorf("auth: %w", err)
 	}
 	own := t.serverProof(&grant.keys, proof)
 	if err := m.write("server proof", own[:]); err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
-	return session, nil
+	return peer, nil
 }
 
 // checkVersions fills in the package's own versions for zeros.
@@ -310,30 +310,30 @@ func fillNonce(r io.Reader, nonce *[nonceSize]byte) error {
 }
 
 // guard runs a handshake under a deadline on the connection and under ctx.
-func guard(ctx context.Context, conn net.Conn, timeout time.Duration, run func() (Session, error)) (Session, error) {
+func guard(ctx context.Context, conn net.Conn, timeout time.Duration, run func() (Peer, error)) (Peer, error) {
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
 	if err := ctx.Err(); err != nil {
-		return Session{}, fmt.Errorf("auth: handshake: %w", err)
+		return Peer{}, fmt.Errorf("auth: handshake: %w", err)
 	}
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return Session{}, fmt.Errorf("auth: handshake: %w", err)
+		return Peer{}, fmt.Errorf("auth: handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	session, err := run()
+	peer, err := run()
 	cut := !stop() // ctx ended and the deadline is in the past, or soon will be
 	if cut && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
-		return Session{}, fmt.Errorf("auth: handshake: %w", ctx.Err())
+		return Peer{}, fmt.Errorf("auth: handshake: %w", ctx.Err())
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = fmt.Errorf("auth: the handshake took more than %v: %w", timeout, err)
 	}
 	if err != nil {
-		return Session{}, err
+		return Peer{}, err
 	}
 	// A deadline could be set before, so this fails only on a connection that has
 	// been closed since, as the caller's next read will say.
 	_ = conn.SetDeadline(time.Time{})
-	return session, nil
+	return peer, nil
 }

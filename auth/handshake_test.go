@@ -150,12 +150,12 @@ func TestExporterTLSNeedsAFinishedTLS13(t *testing.T) {
 // behind it. Equal nonces make the recording fit.
 func TestHandshakeReadsNothingBeyond(t *testing.T) {
 	ring := single(t, "key")
-	client := func(conn net.Conn) (Session, error) {
+	client := func(conn net.Conn) (Peer, error) {
 		c := clientWith(t, "key")
 		c.rand = bytes.NewReader(make([]byte, nonceSize))
 		return Client(t.Context(), conn, c)
 	}
-	server := func(conn net.Conn) (Session, error) {
+	server := func(conn net.Conn) (Peer, error) {
 		s := serverWith(ring)
 		s.rand = bytes.NewReader(make([]byte, nonceSize))
 		return Server(t.Context(), conn, s)
@@ -164,11 +164,11 @@ func TestHandshakeReadsNothingBeyond(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	var toClient, toServer bytes.Buffer
-	cd := start(a, func() (Session, error) { return client(recorder{a, &toClient}) })
-	sd := start(b, func() (Session, error) { return server(recorder{b, &toServer}) })
+	cd := start(a, func() (Peer, error) { return client(recorder{a, &toClient}) })
+	sd := start(b, func() (Peer, error) { return server(recorder{b, &toServer}) })
 	checkPair(t, <-cd, <-sd)
 	for name, side := range map[string]struct {
-		run func(net.Conn) (Session, error)
+		run func(net.Conn) (Peer, error)
 		in  *bytes.Buffer
 	}{"client": {client, &toClient}, "server": {server, &toServer}} {
 		side.in.WriteString("frame")

@@ -46,12 +46,12 @@ func serverWith(ring *Keyring) ServerConfig {
 }
 
 type outcome struct {
-	session Session
+	session Peer
 	err     error
 }
 
 // start runs f in a goroutine and closes conn if it fails, as callers do.
-func start(conn net.Conn, f func() (Session, error)) <-chan outcome {
+func start(conn net.Conn, f func() (Peer, error)) <-chan outcome {
 	done := make(chan outcome, 1)
 	go func() {
 		s, err := f()
@@ -64,11 +64,11 @@ func start(conn net.Conn, f func() (Session, error)) <-chan outcome {
 }
 
 func startClient(ctx context.Context, conn net.Conn, c ClientConfig) <-chan outcome {
-	return start(conn, func() (Session, error) { return Client(ctx, conn, c) })
+	return start(conn, func() (Peer, error) { return Client(ctx, conn, c) })
 }
 
 func startServer(ctx context.Context, conn net.Conn, c ServerConfig) <-chan outcome {
-	return start(conn, func() (Session, error) { return Server(ctx, conn, c) })
+	return start(conn, func() (Peer, error) { return Server(ctx, conn, c) })
 }
 
 // shake runs both sides over an in-memory pair.

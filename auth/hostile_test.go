@@ -211,8 +211,8 @@ func TestDowngradedVersionRange(t *testing.T) {
 		}
 		c, s := clientWith(t, "key"), serverWith(ring)
 		c.KeyName = DefaultName
-		cd := start(a, func() (Session, error) { return runClient(t.Context(), newMessages(a), &c, wide) })
-		sd := start(b, func() (Session, error) { return runServer(t.Context(), newMessages(b), &s, wide) })
+		cd := start(a, func() (Peer, error) { return runClient(t.Context(), newMessages(a), &c, wide) })
+		sd := start(b, func() (Peer, error) { return runServer(t.Context(), newMessages(b), &s, wide) })
 		go func() {
 			defer am.Close()
 			defer bm.Close()
@@ -270,8 +270,8 @@ func TestNoCommonVersion(t *testing.T) {
 		a, b := net.Pipe()
 		c, s := clientWith(t, "key"), serverWith(ring)
 		c.KeyName = DefaultName
-		cd := start(a, func() (Session, error) { return runClient(t.Context(), newMessages(a), &c, test.client) })
-		sd := start(b, func() (Session, error) { return runServer(t.Context(), newMessages(b), &s, test.server) })
+		cd := start(a, func() (Peer, error) { return runClient(t.Context(), newMessages(a), &c, test.client) })
+		sd := start(b, func() (Peer, error) { return runServer(t.Context(), newMessages(b), &s, test.server) })
 		for side, o := range map[string]outcome{"client": <-cd, "server": <-sd} {
 			var v *VersionError
 			if !errors.As(o.err, &v) || *v != (VersionError{test.client[0], test.client[1], test.server[0], test.server[1]}) {

@@ -87,7 +87,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		shown{key, pass, sessionKey, key}, &shown{key, pass, sessionKey, pass},
 		private{key, pass, ring}, &private{key, pass, ring},
 		[]Key{key}, map[string]Key{"k": key}, ring.All(),
-		Session{SessionKey: sessionKey}, ClientConfig{Credential: key}, Entry{Credential: pass},
+		Peer{SessionKey: sessionKey}, ClientConfig{Credential: key}, Entry{Credential: pass},
 	}
 	var out bytes.Buffer
 	text, js := slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))

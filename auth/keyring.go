@@ -317,16 +317,16 @@ func (r *Keyring) Lookup(name string) (Entry, bool) {
 	return g.entry.clone(), true
 }
 
-// Current returns the entry under which s, a Session from Server, was
+// Current returns the entry under which p, a Peer from Server, was
 // authenticated, as it is now. It reports false if that key has been removed or
 // replaced by another since. A server asks it once it has registered a session,
 // because the keyring may have changed during the handshake.
-func (r *Keyring) Current(s Session) (Entry, bool) {
-	g, ok := r.set().byName[s.KeyName]
-	if !ok || s.keyID == nil {
+func (r *Keyring) Current(p Peer) (Entry, bool) {
+	g, ok := r.set().byName[p.KeyName]
+	if !ok || p.keyID == nil {
 		return Entry{}, false
 	}
-	if id := s.keyID(); !hmac.Equal(g.keys.id[:], id[:]) {
+	if id := p.keyID(); !hmac.Equal(g.keys.id[:], id[:]) {
 		return Entry{}, false
 	}
 	return g.entry.clone(), true

@@ -91,7 +91,7 @@ func TestSingleKey(t *testing.T) {
 
 func TestPrefixes(t *testing.T) {
 	e := Entry{Prefixes: []string{"jobs.", "tmp"}}
-	s := Session{Prefixes: e.Prefixes}
+	s := Peer{Prefixes: e.Prefixes}
 	for name, want := range map[string]bool{"jobs.a": true, "jobs": false, "tmp": true, "tmpfile": true, "": false, "x": false} {
 		if e.MayOpen(name) != want || s.MayOpen(name) != want {
 			t.Errorf("MayOpen(%q) is %v", name, !want)
@@ -219,7 +219,7 @@ func TestZeroKeyring(t *testing.T) {
 	if _, ok := r.Lookup(DefaultName); ok || len(r.All()) != 0 {
 		t.Error("the zero Keyring holds a key")
 	}
-	if _, ok := r.Current(Session{KeyName: DefaultName}); ok {
+	if _, ok := r.Current(Peer{KeyName: DefaultName}); ok {
 		t.Error("the zero Keyring has a session")
 	}
 	if _, err := r.Replace(Entry{Name: "x", Credential: Generate(), Role: RoleRead}); err == nil {

@@ -40,7 +40,7 @@ type Conn struct {
 	try     link.TryReader // nil: c has only blocking reads
 	canSend bool
 	canRecv bool
-	session auth.Session
+	peer    auth.Peer
 	local   net.Addr // nil: that of c
 	remote  net.Addr
 
@@ -90,9 +90,9 @@ func Pipe(duplex bool) (a, b *Conn) {
 	return a, b
 }
 
-// Session returns what the handshake of Dial or Listen found out. It is the
-// zero Session if there was none.
-func (c *Conn) Session() auth.Session { return c.session }
+// Peer returns what the handshake of Dial or Listen found out about the other
+// side. It is the zero Peer if there was none.
+func (c *Conn) Peer() auth.Peer { return c.peer }
 
 // LocalAddr returns the address of this end.
 func (c *Conn) LocalAddr() net.Addr {

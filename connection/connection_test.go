@@ -343,10 +343,10 @@ func TestAddressesOfAConn(t *testing.T) {
 	if !strings.HasPrefix(a.RemoteAddr().String(), "unix:///") || a.RemoteAddr().String() != b.LocalAddr().String() {
 		t.Errorf("client's remote %v, server's local %v", a.RemoteAddr(), b.LocalAddr())
 	}
-	if s := b.Session(); s.Role != auth.RoleAdmin || s.KeyName != auth.DefaultName {
+	if s := b.Peer(); s.Role != auth.RoleAdmin || s.KeyName != auth.DefaultName {
 		t.Errorf("session %v %v", s.Role, s.KeyName)
 	}
-	if a.Session().Binding != b.Session().Binding {
+	if a.Peer().Binding != b.Peer().Binding {
 		t.Error("the two ends have different sessions")
 	}
 }

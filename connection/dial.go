@@ -42,9 +42,9 @@ func Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var session auth.Session
+	var peer auth.Peer
 	if cfg.AuthKey != nil {
-		session, err = auth.Client(ctx, s.Conn, auth.ClientConfig{
+		peer, err = auth.Client(ctx, s.Conn, auth.ClientConfig{
 			KeyName:    cfg.KeyName,
 			Credential: cfg.AuthKey,
 			Channel:    s.Channel,
@@ -56,7 +56,7 @@ func Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, error) {
 		}
 	}
 	c := NewConn(s.Conn)
-	c.session, c.remote = session, net.Addr(a)
+	c.peer, c.remote = peer, net.Addr(a)
 	c.SetMaxMessage(cfg.MaxMessage)
 	return c, nil
 }

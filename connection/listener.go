@@ -284,11 +284,11 @@ func (l *Listener) admit(ctx context.Context, s *Stream) (*Conn, error) {
 	if err := s.Handshake(ctx); err != nil {
 		return nil, err
 	}
-	var session auth.Session
+	var peer auth.Peer
 	if l.keyring != nil {
 		host := auth.LimiterHost(s.RemoteAddr())
 		var err error
-		session, err = auth.Server(ctx, s.Conn, auth.ServerConfig{
+		peer, err = auth.Server(ctx, s.Conn, auth.ServerConfig{
 			Keyring: l.keyring,
 			Channel: s.Channel,
 			Timeout: l.cfg.Timeout,
@@ -306,7 +306,7 @@ func (l *Listener) admit(ctx context.Context, s *Stream) (*Conn, error) {
 		}
 	}
 	c := NewConn(s.Conn)
-	c.session, c.local, c.remote = session, l.Addr(), s.remoteAddr()
+	c.peer, c.local, c.remote = peer, l.Addr(), s.remoteAddr()
 	c.SetMaxMessage(l.cfg.MaxMessage)
 	return c, nil
 }

@@ -107,7 +107,7 @@ func TestKeyring(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if got := s.Session(); got.KeyName != "look" || got.Role != auth.RoleRead {
+	if got := s.Peer(); got.KeyName != "look" || got.Role != auth.RoleRead {
 		t.Errorf("session of %s, %s", got.KeyName, got.Role)
 	}
 	if _, err := Listen(t.Context(), "pipe", ListenConfig{Keyring: ring, AuthKey: testKey}); err == nil {

@@ -143,7 +143,7 @@ func listMethods(e *env) {
 	e.must(errOf(proxy.Call[struct{}](ctx, l, "iadd", []int{7})))
 	eq(e, "extended in place", 7)(l.Get(ctx, -1))
 	got := make(map[int]int)
-	all, end := l.All(ctx, proxy.PageSize(2))
+	all, end := l.Scan(ctx, proxy.ScanOptions{PageSize: 2})
 	for i, v := range all {
 		got[i] = v
 	}
@@ -286,7 +286,7 @@ func arrayMethods(e *env) {
 	eq(e, "typecode", "h")(a.Typecode(ctx))
 	eq(e, "repr", "array('h', [-7, 2, 30, 40])")(a.Repr(ctx))
 	is(e, "setitem out of range", errOf(proxy.Call[any](ctx, a, "setitem", 0, 1<<15)), proxy.ErrOverflow)
-	wide := must1[*proxy.Array[int]](e)(proxy.AttachArray[int](ctx, e.m, a.Token()))
+	wide := must1[*proxy.Array[int]](e)(proxy.Attach[proxy.Array[int]](ctx, e.m, a.Token()))
 	is(e, "setslice out of range", wide.SetSlice(ctx, proxy.Slice{Stop: p(2)}, []int{1, 1 << 20}), proxy.ErrOverflow)
 	eq(e, "the array after it", []int16{-7, 2, 30, 40})(a.Copy(ctx))
 	e.must(a.SetSlice(ctx, proxy.Slice{Start: p(1), Stop: p(3)}, []int16{9}))
@@ -325,9 +325,9 @@ func commonMethods(e *env) {
 		token := r.Token()
 		other := must1[*proxy.Ref](e)(e.m2.Attach(ctx, token))
 		eq(e, "repr by a token", text)(other.Repr(ctx))
-		r.Release()
-		is(e, "a call after Release", errOf(r.Repr(ctx)), proxy.ErrReleased)
+		r.Drop()
+		is(e, "a call after Release", errOf(r.Repr(ctx)), proxy.ErrDropped)
 		eq(e, "repr while another client holds it", text)(other.Repr(ctx))
-		other.Release()
+		other.Drop()
 	}
 }

@@ -92,7 +92,7 @@ func (c *counter) Close()            { c.closed.Add(1) }
 var closedCounters atomic.Int32
 
 func registerCounter(s *managers.Server) {
-	err := managers.Register(s, "Counter", func(ctx context.Context, start int, note ...string) (*counter, error) {
+	err := s.Register("Counter", func(ctx context.Context, start int, note ...string) (*counter, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func iteratorMethods(e *env) {
 		e.Errorf("iterated over %v", rest)
 	}
 	// Another client goes on where this one stopped.
-	other := must1[*proxy.Iterator[int]](e)(proxy.AttachIterator[int](ctx, e.m2, it.Token()))
+	other := must1[*proxy.Iterator[int]](e)(proxy.Attach[proxy.Iterator[int]](ctx, e.m2, it.Token()))
 	eq(e, "next of another client", 3)(other.Next(ctx))
 	eq(e, "next", 4)(it.Next(ctx))
 	is(e, "next after the last", errOf(it.Next(ctx)), proxy.ErrStop)
@@ -267,7 +267,7 @@ func customObjects(e *env) {
 		e.Error("the child is not listed")
 	}
 	closed := closedCounters.Load()
-	child.Release()
+	child.Drop()
 	// Others may go meanwhile: the garbage collector releases what earlier
 	// cases left.
 	e.until("a released object is closed", func() bool { return !e.alive(id) && closedCounters.Load() > closed })
@@ -280,7 +280,7 @@ func customProxies(e *env) {
 	e.must(errOf(proxy.Call[any](ctx, r, "Fill", d, "k")))
 	e.must(errOf(proxy.Call[any](ctx, r, "Fill", d, "k")))
 	eq(e, "what the method did to its argument", 2)(d.Get(ctx, "k"))
-	q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](ctx, e.m))
+	q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](ctx, e.m, 0))
 	e.must(q.Put(ctx, 42))
 	eq(e, "a proxy inside of an argument", 42)(proxy.Call[int](ctx, r, "First", map[string]any{"a": []any{q, q}}))
 
@@ -294,16 +294,16 @@ func customProxies(e *env) {
 	// What a method keeps stays alive; what it drops goes.
 	e.must(errOf(proxy.Call[any](ctx, r, "Keep", d)))
 	token := d.Token()
-	d.Release()
+	d.Drop()
 	back := must1[*proxy.Dict[string, int]](e)(callAs[proxy.Dict[string, int]](ctx, r, "Kept", 0))
 	eq(e, "the dict that was kept", 2)(back.Get(ctx, "k"))
 	if back.Token() != token {
 		e.Errorf("another dict came back: %s, want %s", back.Token(), token)
 	}
-	back.Release()
-	again := must1[*proxy.Dict[string, int]](e)(proxy.AttachDict[string, int](ctx, e.m2, token))
+	back.Drop()
+	again := must1[*proxy.Dict[string, int]](e)(proxy.Attach[proxy.Dict[string, int]](ctx, e.m2, token))
 	eq(e, "the dict that a Go object alone keeps", 2)(again.Get(ctx, "k"))
-	again.Release()
+	again.Drop()
 }
 
 func customTurns(e *env) {
@@ -340,13 +340,13 @@ func registerOthers(s *managers.Server) {
 	mk := func(n int) *counter { return &counter{n: n, closed: &closed} }
 	one := mk(100)
 	for _, err := range []error{
-		managers.Register(s, "Parallel", mk, managers.TypeOptions{Concurrent: true, Exposed: []string{"Alone"}}),
-		managers.Register(s, "OnlyAdd", mk, managers.TypeOptions{Exposed: []string{"Add", "Close"}}),
-		managers.Register(s, "Inner", mk, managers.TypeOptions{NoCreate: true}),
-		managers.Register(s, "Outer", mk, managers.TypeOptions{MethodToTypeid: map[string]string{"Child": "Inner"}}),
-		managers.Register(s, "get_counter", func() *counter { return mk(0) }, managers.TypeOptions{Singleton: true}),
-		managers.RegisterValue(s, "the_counter", one, managers.TypeOptions{}),
-		managers.Register(s, "Reader", func() io.Reader { return nil }, managers.TypeOptions{}),
+		s.Register("Parallel", mk, managers.TypeOptions{Concurrent: true, Exposed: []string{"Alone"}}),
+		s.Register("OnlyAdd", mk, managers.TypeOptions{Exposed: []string{"Add", "Close"}}),
+		s.Register("Inner", mk, managers.TypeOptions{NoCreate: true}),
+		s.Register("Outer", mk, managers.TypeOptions{MethodToTypeid: map[string]string{"Child": "Inner"}}),
+		s.Register("get_counter", func() *counter { return mk(0) }, managers.TypeOptions{Singleton: true}),
+		s.RegisterValue("the_counter", one, managers.TypeOptions{}),
+		s.Register("Reader", func() io.Reader { return nil }, managers.TypeOptions{}),
 	} {
 		if err != nil {
 			panic(err)

@@ -48,7 +48,7 @@ func TestHoldOfAReleasedLock(t *testing.T) {
 	h := must1[*proxy.Hold](e)(l.Acquire(e.ctx))
 	e.must(h.Err())
 	r := l.Reference()
-	r.Release()
+	r.Drop()
 	e.until("the object is gone", func() bool { return e.info("objects") == 0 })
 	lost(e, "the lock", h)
 }

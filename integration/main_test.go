@@ -264,7 +264,7 @@ func child(part string, args []string) error {
 	case "worker":
 		return childWorker(ctx, m)
 	case "waiter": // waits, and says how that ended
-		q, err := proxy.OpenQueue[int](ctx, m, "nothing")
+		q, err := proxy.OpenQueue[int](ctx, m, "nothing", 0)
 		if err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func child(part string, args []string) error {
 		if err != nil {
 			return err
 		}
-		q, err := proxy.OpenQueue[string](ctx, m, "items")
+		q, err := proxy.OpenQueue[string](ctx, m, "items", 0)
 		if err != nil {
 			return err
 		}
@@ -298,7 +298,7 @@ func child(part string, args []string) error {
 // childWorker takes jobs until the queue is shut down, and counts them in two
 // ways.
 func childWorker(ctx context.Context, m *proxy.Manager) error {
-	jobs, err := proxy.OpenJoinableQueue[int](ctx, m, "jobs")
+	jobs, err := proxy.OpenJoinableQueue[int](ctx, m, "jobs", 0)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func work(e *env, callers, rounds int, client func(int) *proxy.Manager) {
 	d := must1[*proxy.Dict[string, int]](e)(proxy.OpenDict[string, int](ctx, e.m, "many.counts"))
 	eq(e, "atomic counts", total)(d.Get(ctx, "atomic"))
 	eq(e, "counts under the lock", total)(d.Get(ctx, "locked"))
-	q := must1[*proxy.Queue[int]](e)(proxy.OpenQueue[int](ctx, e.m, "many.queue"))
+	q := must1[*proxy.Queue[int]](e)(proxy.OpenQueue[int](ctx, e.m, "many.queue", 0))
 	eq(e, "items left", 0)(q.QSize(ctx))
 	if took := time.Since(start); took > 20*time.Second {
 		e.Errorf("it took %v", took)
@@ -105,7 +105,7 @@ func worker(ctx context.Context, m *proxy.Manager, i, callers, rounds int) error
 	if err != nil {
 		return err
 	}
-	b, err := proxy.OpenBarrier(ctx, m, "many.barrier", callers)
+	b, err := proxy.OpenBarrier(ctx, m, "many.barrier", callers, 0)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func worker(ctx context.Context, m *proxy.Manager, i, callers, rounds int) error
 		if err != nil {
 			return err
 		}
-		list.Release()
+		list.Drop()
 	}
 	_, err = b.Wait(ctx)
 	return err

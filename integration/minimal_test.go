@@ -47,7 +47,7 @@ func TestMinimalClient(t *testing.T) {
 			if string(out) != want {
 				t.Errorf("the client printed\n%swant\n%s", out, want)
 			}
-			q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](ctx, e.m, "minimal"))
+			q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](ctx, e.m, "minimal", 0))
 			eq(t, "the item that it left", "for another")(q.TryGet(ctx))
 		})
 	}

@@ -28,7 +28,7 @@ func TestNested(t *testing.T) {
 		d := must1[*proxy.Dict[string, *proxy.List[int]]](e)(proxy.OpenDict[string, *proxy.List[int]](ctx, e.m, "nested"))
 		l := must1[*proxy.List[int]](e)(proxy.NewList(ctx, e.m, 1))
 		e.must(d.Set(ctx, "l", l))
-		l.Release()
+		l.Drop()
 
 		// Another client gets the list itself, and no copy.
 		theirs := must1[*proxy.Dict[string, *proxy.List[int]]](e)(proxy.OpenDict[string, *proxy.List[int]](ctx, e.m2, "nested"))
@@ -41,20 +41,20 @@ func TestNested(t *testing.T) {
 		}
 
 		// In each type of container, in structs, and in tuples and maps.
-		q := must1[*proxy.Queue[proxy.Proxy]](e)(proxy.NewQueue[proxy.Proxy](ctx, e.m))
+		q := must1[*proxy.Queue[proxy.Proxy]](e)(proxy.NewQueue[proxy.Proxy](ctx, e.m, 0))
 		e.must(q.Put(ctx, mine))
-		q2 := must1[*proxy.Queue[*proxy.List[int]]](e)(proxy.AttachQueue[*proxy.List[int]](ctx, e.m2, q.Token()))
+		q2 := must1[*proxy.Queue[*proxy.List[int]]](e)(proxy.Attach[proxy.Queue[*proxy.List[int]]](ctx, e.m2, q.Token()))
 		eq(e, "a list out of a queue", []int{1, 2})(must1[*proxy.List[int]](e)(q2.Get(ctx)).Copy(ctx))
 		type task struct {
 			Name    string
 			Results *proxy.Queue[string] `msgpack:"results"`
 			More    map[string][]*proxy.Ref
 		}
-		tasks := must1[*proxy.Queue[task]](e)(proxy.OpenQueue[task](ctx, e.m, "tasks"))
-		results := must1[*proxy.Queue[string]](e)(proxy.NewQueue[string](ctx, e.m))
+		tasks := must1[*proxy.Queue[task]](e)(proxy.OpenQueue[task](ctx, e.m, "tasks", 0))
+		results := must1[*proxy.Queue[string]](e)(proxy.NewQueue[string](ctx, e.m, 0))
 		ref := mine.Reference()
 		worker := later(func() error {
-			tasks, err := proxy.OpenQueue[task](ctx, e.m2, "tasks")
+			tasks, err := proxy.OpenQueue[task](ctx, e.m2, "tasks", 0)
 			if err != nil {
 				return err
 			}
@@ -97,10 +97,10 @@ func TestNested(t *testing.T) {
 		if !e.alive(id) {
 			e.Error("the list went while proxies refer to it")
 		}
-		mine.Release()
-		l2.Release()
-		ref.Release()
-		in.Release()
+		mine.Drop()
+		l2.Drop()
+		ref.Drop()
+		in.Drop()
 		both, in = nil, nil
 		e.until("the list goes", func() bool { runtime.GC(); return !e.alive(id) })
 
@@ -115,14 +115,14 @@ func TestTokens(t *testing.T) {
 		ctx := e.ctx
 		d := must1[*proxy.Dict[string, int]](e)(proxy.NewDict[string, int](ctx, e.m))
 		token := d.Token()
-		other := must1[*proxy.Dict[string, int]](e)(proxy.AttachDict[string, int](ctx, e.m2, token))
+		other := must1[*proxy.Dict[string, int]](e)(proxy.Attach[proxy.Dict[string, int]](ctx, e.m2, token))
 		e.must(d.Set(ctx, "a", 1))
 		eq(e, "by its token", 1)(other.Get(ctx, "a"))
-		is(e, "as another type", errOf(proxy.AttachList[int](ctx, e.m2, token)), proxy.ErrType)
+		is(e, "as another type", errOf(proxy.Attach[proxy.List[int]](ctx, e.m2, token)), proxy.ErrType)
 		is(e, "no token", errOf(e.m.Attach(ctx, "rubbish")), proxy.ErrValue)
 		id := d.Reference().ID()
-		d.Release()
-		other.Release()
+		d.Drop()
+		other.Drop()
 		e.until("it goes", func() bool { return !e.alive(id) })
 		is(e, "of what is gone", errOf(e.m.Attach(ctx, token)), proxy.ErrUnknownObject)
 	})
@@ -170,7 +170,7 @@ func TestIterationGuarantees(t *testing.T) {
 		})
 		for _, size := range []int{7, 100, 1000} {
 			seen := make(map[int]bool)
-			pairs, end := d.All(ctx, proxy.PageSize(size))
+			pairs, end := d.Scan(ctx, proxy.ScanOptions{PageSize: size})
 			for k := range pairs {
 				if seen[k] && k%2 == 0 {
 					e.Errorf("dict, pages of %d: key %d came twice", size, k)
@@ -179,7 +179,7 @@ func TestIterationGuarantees(t *testing.T) {
 			}
 			e.must(end())
 			elements := make(map[int]bool)
-			seq, end := s.All(ctx, proxy.PageSize(size))
+			seq, end := s.Scan(ctx, proxy.ScanOptions{PageSize: size})
 			for k := range seq {
 				if elements[k] && k%2 == 0 {
 					e.Errorf("set, pages of %d: %d came twice", size, k)
@@ -195,7 +195,7 @@ func TestIterationGuarantees(t *testing.T) {
 		}
 		close(stop)
 		wg.Wait()
-		pairs, end := d.All(ctx, proxy.Strict(), proxy.PageSize(10))
+		pairs, end := d.Scan(ctx, proxy.ScanOptions{Strict: true, PageSize: 10})
 		i := 0
 		for range pairs {
 			if i++; i == 15 {
@@ -207,7 +207,7 @@ func TestIterationGuarantees(t *testing.T) {
 			e.Errorf("a strict iteration went on for %d pairs", i)
 		}
 		// Another value for a key that is there is no change of the keys.
-		pairs, end = d.All(ctx, proxy.Strict(), proxy.PageSize(10))
+		pairs, end = d.Scan(ctx, proxy.ScanOptions{Strict: true, PageSize: 10})
 		for k := range pairs {
 			e.must(d.Set(ctx, k, 1))
 			if i--; i == 0 {
@@ -265,7 +265,7 @@ func TestLargeValues(t *testing.T) {
 			e.Errorf("copy has %d values", len(all))
 		}
 		// A large value waits for its taker as well.
-		q := must1[*proxy.Queue[[]byte]](e)(proxy.NewQueue[[]byte](ctx, e.m2))
+		q := must1[*proxy.Queue[[]byte]](e)(proxy.NewQueue[[]byte](ctx, e.m2, 0))
 		taken := make(chan []byte, 1)
 		took := later(func() error { v, err := q.Get(ctx); taken <- v; return err })
 		e.parked(1)
@@ -293,7 +293,7 @@ func TestContexts(t *testing.T) {
 
 		// Many calls that are cancelled while they are served: no item is lost
 		// and none comes twice.
-		q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](e.ctx, e.m))
+		q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](e.ctx, e.m, 0))
 		const n = 200
 		got := make(chan int, 10*n)
 		var wg sync.WaitGroup

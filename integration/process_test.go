@@ -34,7 +34,7 @@ func TestProcesses(t *testing.T) {
 	for i := range 6 {
 		workers = append(workers, d.client("worker", i))
 	}
-	jobs := must1[*proxy.JoinableQueue[int]](t)(proxy.OpenJoinableQueue[int](ctx, m, "jobs"))
+	jobs := must1[*proxy.JoinableQueue[int]](t)(proxy.OpenJoinableQueue[int](ctx, m, "jobs", 0))
 	const n = 300
 	for i := range n {
 		if err := jobs.Put(ctx, i); err != nil {
@@ -67,7 +67,7 @@ func TestKilledClient(t *testing.T) {
 	defer cancel()
 	d := managerd(t, "--listen", "tcp://127.0.0.1:0")
 	m := d.connect(ctx)
-	q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](ctx, m, "items"))
+	q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](ctx, m, "items", 0))
 	if err := q.Put(ctx, "precious"); err != nil {
 		t.Fatal(err)
 	}

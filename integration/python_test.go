@@ -258,8 +258,8 @@ func TestPythonWorkers(t *testing.T) {
 		Square int   `msgpack:"square"`
 		Tags   []any `msgpack:"tags"`
 	}
-	jobs := must1[*proxy.Queue[*job]](t)(proxy.OpenQueue[*job](t.Context(), m, "jobs"))
-	results := must1[*proxy.Queue[result]](t)(proxy.OpenQueue[result](t.Context(), m, "results"))
+	jobs := must1[*proxy.Queue[*job]](t)(proxy.OpenQueue[*job](t.Context(), m, "jobs", 0))
+	results := must1[*proxy.Queue[result]](t)(proxy.OpenQueue[result](t.Context(), m, "results", 0))
 	i := newest(t)
 	done := make(chan string, 1)
 	go func() { done <- i.script(t, workers, p.socket) }()
@@ -302,7 +302,7 @@ func newest(t *testing.T) interpreter {
 func TestPythonConnectionsAreCounted(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{})
 	m := p.connect(t)
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](t.Context(), m, "queue"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](t.Context(), m, "queue", 0))
 	counts := func() (all, python int64) {
 		info := must1[map[string]any](t)(m.Info(t.Context()))
 		all, _ = info["connections"].(int64)
@@ -334,8 +334,8 @@ func TestPythonConnectionsAreCounted(t *testing.T) {
 func TestPythonProducer(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{})
 	m := p.connect(t)
-	in := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "in"))
-	out := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "out"))
+	in := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "in", 0))
+	out := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "out", 0))
 	i := newest(t)
 	done := make(chan string, 1)
 	go func() {
@@ -383,7 +383,7 @@ func (m *pyMaths) Both(s string) (int, bool) { return len(s), true }
 
 func TestPythonCallsGo(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{}, func(s *managers.Server) {
-		if err := managers.Register(s, "Maths", func(start int) *pyMaths { return &pyMaths{start} }, managers.TypeOptions{
+		if err := s.Register("Maths", func(start int) *pyMaths { return &pyMaths{start} }, managers.TypeOptions{
 			MethodToTypeid: map[string]string{"Child": "Maths"},
 		}); err != nil {
 			t.Fatal(err)
@@ -465,7 +465,7 @@ for _ in range(100):
 func TestPythonKilledWhileWaiting(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{})
 	m := p.connect(t)
-	q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](t.Context(), m, "jobs"))
+	q := must1[*proxy.Queue[string]](t)(proxy.OpenQueue[string](t.Context(), m, "jobs", 0))
 	parked := func() int64 {
 		info, err := m.Info(t.Context())
 		if err != nil {

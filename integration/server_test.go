@@ -85,8 +85,8 @@ func serverMethods(e *env) {
 	e.must(a.Append(ctx, b))
 	e.must(b.Append(ctx, a))
 	ida, idb := a.Reference().ID(), b.Reference().ID()
-	a.Release()
-	b.Release()
+	a.Drop()
+	b.Drop()
 	e.until("the cycle is collected", func() bool {
 		must1[int](e)(e.m.Collect(ctx))
 		return !e.alive(ida) && !e.alive(idb)
@@ -116,7 +116,7 @@ func TestShutdownByClient(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			e := newEnv(t, transport)
-			q := must1[*proxy.Queue[int]](e)(proxy.OpenQueue[int](e.ctx, e.m2, "q"))
+			q := must1[*proxy.Queue[int]](e)(proxy.OpenQueue[int](e.ctx, e.m2, "q", 0))
 			waiting := later(func() error { return errOf(q.Get(e.ctx)) })
 			e.parked(1)
 			e.must(e.m.Shutdown(e.ctx))

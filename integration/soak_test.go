@@ -199,8 +199,8 @@ func churn(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 	}
 	defer func() {
 		if r.IntN(10) > 0 {
-			d.Release()
-			l.Release()
+			d.Drop()
+			l.Drop()
 		}
 	}()
 	for i := range r.IntN(20) {
@@ -224,7 +224,7 @@ func churn(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 		return d.Clear(ctx)
 	}
 	name := fmt.Sprintf("soak.%d", r.IntN(20))
-	if _, err := proxy.OpenQueue[int](ctx, m, name); err != nil && !errors.Is(err, proxy.ErrRemoved) {
+	if _, err := proxy.OpenQueue[int](ctx, m, name, 0); err != nil && !errors.Is(err, proxy.ErrRemoved) {
 		return err
 	}
 	if err := m.Remove(ctx, name); err != nil && !errors.Is(err, proxy.ErrNotFound) {
@@ -235,16 +235,16 @@ func churn(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 
 // giveUp waits, and gives up or is served.
 func giveUp(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
-	q, err := proxy.NewQueue[int](ctx, m)
+	q, err := proxy.NewQueue[int](ctx, m, 0)
 	if err != nil {
 		return err
 	}
-	defer q.Release()
+	defer q.Drop()
 	l, err := proxy.NewLock(ctx, m)
 	if err != nil {
 		return err
 	}
-	defer l.Reference().Release()
+	defer l.Drop()
 	h, err := l.Acquire(ctx)
 	if err != nil {
 		return err
@@ -278,7 +278,7 @@ func churnCustom(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	defer c.Release()
+	defer c.Drop()
 	it, err := proxy.Call[proxy.Iterator[int]](ctx, c, "Count", 5)
 	if err != nil {
 		return err
@@ -287,13 +287,13 @@ func churnCustom(ctx context.Context, m *proxy.Manager, r *rand.Rand) error {
 		return err
 	}
 	if r.IntN(2) == 0 {
-		it.Release()
+		it.Drop()
 	}
 	child, err := proxy.Call[proxy.Ref](ctx, c, "Child", 1)
 	if err != nil {
 		return err
 	}
-	defer child.Release()
+	defer child.Drop()
 	if _, err := proxy.Call[any](ctx, child, "Explode"); !errors.Is(err, proxy.ErrPanic) {
 		return fmt.Errorf("Explode: %w", err)
 	}

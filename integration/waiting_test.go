@@ -201,7 +201,7 @@ func priorityQueueMethods(e *env) {
 		func(ctx context.Context, v int, d time.Duration) error { return q.PutTimeout(ctx, v, v, d) },
 	}, []int{1, 2, 3})
 
-	p := must1[*proxy.PriorityQueue[any, string]](e)(proxy.NewPriorityQueue[any, string](ctx, e.m))
+	p := must1[*proxy.PriorityQueue[any, string]](e)(proxy.NewPriorityQueue[any, string](ctx, e.m, 0))
 	e.must(p.Put(ctx, 2, "two"))
 	e.must(p.Put(ctx, 1, "one"))
 	e.must(p.Put(ctx, 2.0, "two, later"))
@@ -239,7 +239,7 @@ func simpleQueueMethods(e *env) {
 func lockMethods(e *env) {
 	ctx := e.ctx
 	l := must1[*proxy.Lock](e)(proxy.NewLock(ctx, e.m))
-	other := must1[*proxy.Lock](e)(proxy.AttachLock(ctx, e.m2, l.Token()))
+	other := must1[*proxy.Lock](e)(proxy.Attach[proxy.Lock](ctx, e.m2, l.Token()))
 	h := must1[*proxy.Hold](e)(l.Acquire(ctx))
 	eq(e, "locked", true)(other.Locked(ctx))
 	is(e, "acquire without waiting", errOf(other.TryAcquire(ctx)), proxy.ErrTimeout)
@@ -377,7 +377,7 @@ func boundedSemaphoreMethods(e *env) {
 
 	// A client that closes gives its permits back.
 	m := e.connect()
-	theirs := must1[*proxy.BoundedSemaphore](e)(proxy.AttachBoundedSemaphore(ctx, m, s.Token()))
+	theirs := must1[*proxy.BoundedSemaphore](e)(proxy.Attach[proxy.BoundedSemaphore](ctx, m, s.Token()))
 	must1[*proxy.Hold](e)(theirs.Acquire(ctx))
 	acquired := later(func() error { return errOf(s.Acquire(ctx)) })
 	e.parked(1)
@@ -506,7 +506,7 @@ func anyCondition(e *env, k *proxy.Condition) {
 
 func barrierMethods(e *env) {
 	ctx := e.ctx
-	b := must1[*proxy.Barrier](e)(proxy.NewBarrier(ctx, e.m, 3))
+	b := must1[*proxy.Barrier](e)(proxy.NewBarrier(ctx, e.m, 3, 0))
 	eq(e, "parties", 3)(b.Parties(ctx))
 	numbers := make(chan int, 3)
 	var waits []<-chan error
@@ -537,13 +537,13 @@ func barrierMethods(e *env) {
 
 	// A party that gives up or dies breaks it for all.
 	m := e.connect()
-	theirs := must1[*proxy.Barrier](e)(proxy.AttachBarrier(ctx, m, b.Token()))
+	theirs := must1[*proxy.Barrier](e)(proxy.Attach[proxy.Barrier](ctx, m, b.Token()))
 	go theirs.Wait(ctx)
 	waiting = later(func() error { return errOf(b.Wait(ctx)) })
 	e.parked(2)
 	m.Close()
 	is(e, "a wait when a party is gone", soon(e, "it ends", waiting), proxy.ErrBrokenBarrier)
-	is(e, "no parties", errOf(proxy.NewBarrier(ctx, e.m, 0)), proxy.ErrValue)
+	is(e, "no parties", errOf(proxy.NewBarrier(ctx, e.m, 0, 0)), proxy.ErrValue)
 	timed := must1[*proxy.Barrier](e)(proxy.NewBarrier(ctx, e.m, 2, short))
 	is(e, "a wait with the barrier's timeout", errOf(timed.Wait(ctx)), proxy.ErrBrokenBarrier)
 }
@@ -555,12 +555,12 @@ func TestFirstComeFirstServed(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			e := newEnv(t, transport)
 			ctx := e.ctx
-			q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](ctx, e.m))
-			q2 := must1[*proxy.Queue[int]](e)(proxy.AttachQueue[int](ctx, e.m2, q.Token()))
+			q := must1[*proxy.Queue[int]](e)(proxy.NewQueue[int](ctx, e.m, 0))
+			q2 := must1[*proxy.Queue[int]](e)(proxy.Attach[proxy.Queue[int]](ctx, e.m2, q.Token()))
 			l := must1[*proxy.Lock](e)(proxy.NewLock(ctx, e.m))
-			l2 := must1[*proxy.Lock](e)(proxy.AttachLock(ctx, e.m2, l.Token()))
+			l2 := must1[*proxy.Lock](e)(proxy.Attach[proxy.Lock](ctx, e.m2, l.Token()))
 			s := must1[*proxy.Semaphore](e)(proxy.NewSemaphore(ctx, e.m, 1))
-			s2 := must1[*proxy.Semaphore](e)(proxy.AttachSemaphore(ctx, e.m2, s.Token()))
+			s2 := must1[*proxy.Semaphore](e)(proxy.Attach[proxy.Semaphore](ctx, e.m2, s.Token()))
 			const n = 10
 			for _, c := range []struct {
 				name  string

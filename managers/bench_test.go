@@ -14,7 +14,7 @@ import (
 func BenchmarkRegistered(b *testing.B) {
 	key := auth.Generate()
 	srv := managers.NewServer(managers.Config{AuthKey: key})
-	if err := managers.Register(srv, "Maths", NewMaths, managers.TypeOptions{Exposed: []string{"Add"}}); err != nil {
+	if err := srv.Register("Maths", NewMaths, managers.TypeOptions{Exposed: []string{"Add"}}); err != nil {
 		b.Fatal(err)
 	}
 	m, stop := serve(srv, key)
@@ -36,7 +36,7 @@ func BenchmarkRegistered(b *testing.B) {
 		{"create and release", func() error {
 			o, err := m.Create(ctx, "Maths")
 			if err == nil {
-				o.Release()
+				o.Drop()
 			}
 			return err
 		}},

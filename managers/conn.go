@@ -19,7 +19,7 @@ type conn struct {
 	// Fixed at creation.
 	server *Server
 	net    net.Conn
-	who    auth.Session
+	who    auth.Peer
 	origin
 	out *link.Outbox
 	in  *link.Reader
@@ -73,7 +73,7 @@ func (c *conn) bye(err *wire.Error) {
 }
 
 // serveConn reads a connection until it ends.
-func (s *Server) serveConn(nc net.Conn, who auth.Session, from origin) {
+func (s *Server) serveConn(nc net.Conn, who auth.Peer, from origin) {
 	c := &conn{server: s, net: nc, who: who, origin: from}
 	remote := from.remote
 	c.out = link.NewOutbox(nc, link.OutboxConfig{Limit: s.config.MaxUnsent, OnError: func(err error) {

@@ -45,7 +45,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *Server {
 }
 
 // dial returns a connection to the server on which authentication is over.
-func dial(t *testing.T, s *Server, who auth.Session) *script {
+func dial(t *testing.T, s *Server, who auth.Peer) *script {
 	ours, theirs := link.Pipe()
 	s.running.Add(1)
 	go func() {
@@ -56,7 +56,7 @@ func dial(t *testing.T, s *Server, who auth.Session) *script {
 	return &script{t: t, nc: ours, in: link.NewReader(ours, 0)}
 }
 
-var someone = auth.Session{KeyName: "default", Role: auth.RoleAdmin, Binding: [32]byte{1}, SessionKey: [32]byte{2}}
+var someone = auth.Peer{KeyName: "default", Role: auth.RoleAdmin, Binding: [32]byte{1}, SessionKey: [32]byte{2}}
 
 // open begins a session.
 func open(t *testing.T, s *Server) *script {
@@ -283,13 +283,13 @@ func TestResumeNeedsTheSecret(t *testing.T) {
 		a.send(wire.AppendOpen(nil, &wire.Open{Version: wire.Version}))
 		w := a.welcome()
 		for what, try := range map[string]struct {
-			who   auth.Session
+			who   auth.Peer
 			proof [32]byte
 		}{
 			"no secret":            {someone, [32]byte{}},
 			"another's secret":     {someone, auth.ResumeProof([32]byte{7}, w.Session, someone.Binding)},
 			"another connection":   {someone, auth.ResumeProof(someone.SessionKey, w.Session, [32]byte{3})},
-			"another key's name":   {auth.Session{KeyName: "other", Binding: [32]byte{1}}, auth.ResumeProof(someone.SessionKey, w.Session, [32]byte{1})},
+			"another key's name":   {auth.Peer{KeyName: "other", Binding: [32]byte{1}}, auth.ResumeProof(someone.SessionKey, w.Session, [32]byte{1})},
 			"another session's id": {someone, auth.ResumeProof(someone.SessionKey, w.Session+1, someone.Binding)},
 		} {
 			b := dial(t, s, try.who)

@@ -2,7 +2,7 @@
 // and clients call them through the proxies of package proxy.
 //
 //	srv := managers.NewServer(managers.Config{AuthKey: key})
-//	err := managers.Register(srv, "Maths", NewMaths, managers.TypeOptions{})
+//	err := srv.Register("Maths", NewMaths, managers.TypeOptions{})
 //	err = srv.ListenAndServe(ctx, "tcp://127.0.0.1:50000", "unix:///run/user/1000/managerd.sock")
 //
 // # Types of your own
@@ -15,9 +15,9 @@
 //	func (b *Bank) Transfer(ctx context.Context, ts ...Transfer) (int, error)
 //	func (b *Bank) Log() iter.Seq[Transfer]
 //
-//	err := managers.Register(srv, "Account", func() *Account { return nil },
+//	err := srv.Register("Account", func() *Account { return nil },
 //		managers.TypeOptions{NoCreate: true})
-//	err = managers.Register(srv, "Bank", NewBank, managers.TypeOptions{
+//	err = srv.Register("Bank", NewBank, managers.TypeOptions{
 //		MethodToTypeid: map[string]string{"Open": "Account", "Log": "Iterator"},
 //	})
 //

@@ -75,10 +75,10 @@ func Example() {
 	// true
 }
 
-func ExampleRegister() {
+func ExampleServer_Register() {
 	key := auth.Generate()
 	srv := managers.NewServer(managers.Config{AuthKey: key})
-	err := managers.Register(srv, "Maths", NewMaths, managers.TypeOptions{Exposed: []string{"Add"}})
+	err := srv.Register("Maths", NewMaths, managers.TypeOptions{Exposed: []string{"Add"}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -103,10 +103,10 @@ func ExampleRegister() {
 }
 
 // One object for every client, as with get_queue of Python's manual.
-func ExampleRegisterValue() {
+func ExampleServer_RegisterValue() {
 	key := auth.Generate()
 	srv := managers.NewServer(managers.Config{AuthKey: key})
-	if err := managers.RegisterValue(srv, "get_maths", NewMaths(), managers.TypeOptions{}); err != nil {
+	if err := srv.RegisterValue("get_maths", NewMaths(), managers.TypeOptions{}); err != nil {
 		log.Fatal(err)
 	}
 	m, stop := serve(srv, key)

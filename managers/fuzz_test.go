@@ -135,7 +135,7 @@ type fuzzWorld struct {
 	s       *Server
 	conns   [4]fuzzConn
 	nonce   byte
-	last    auth.Session // of the connection that opened the last session
+	last    auth.Peer // of the connection that opened the last session
 	session uint64
 	serial  uint64
 }
@@ -143,7 +143,7 @@ type fuzzWorld struct {
 // fuzzConn is one of the connections.
 type fuzzConn struct {
 	script
-	who  auth.Session
+	who  auth.Peer
 	gone chan struct{} // closed when the server's side has ended and all was read
 }
 

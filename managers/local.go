@@ -39,8 +39,8 @@ func (s *Server) openLocal() error {
 
 // dialLocal connects the in-process session. It does not authenticate: both
 // ends are this process. An empty binding, which no handshake gives, marks it.
-func (s *Server) dialLocal(context.Context) (net.Conn, auth.Session, error) {
-	who := auth.Session{KeyName: localKey, Role: auth.RoleAdmin}
+func (s *Server) dialLocal(context.Context) (net.Conn, auth.Peer, error) {
+	who := auth.Peer{KeyName: localKey, Role: auth.RoleAdmin}
 	ours, theirs := link.Pipe()
 	s.running.Add(1)
 	go func() {
@@ -81,7 +81,7 @@ func (s *Server) attach(ctx context.Context, args []byte) (release func(), err e
 	var refs []client.Ref
 	release = func() {
 		for _, r := range refs {
-			r.Release()
+			r.Drop()
 		}
 	}
 	err = wire.ForEachRef(args, func(r wire.Ref) error {

@@ -100,7 +100,7 @@ var (
 // Objects with a method Close() or Close() error are closed when they are
 // released: when no client and no other object refers to them, and they have no
 // name. Register must be called before the server listens.
-func Register(s *Server, typeid string, constructor any, options TypeOptions) error {
+func (s *Server) Register(typeid string, constructor any, options TypeOptions) error {
 	fn := reflect.ValueOf(constructor)
 	if fn.Kind() != reflect.Func {
 		return fmt.Errorf("register %q: the constructor is a %T; it must be a function that returns the object", typeid, constructor)
@@ -117,7 +117,7 @@ func Register(s *Server, typeid string, constructor any, options TypeOptions) er
 
 // RegisterValue makes one existing value known to all clients: every create of
 // the typeid returns it, and so does every open of the name that is the typeid.
-func RegisterValue(s *Server, typeid string, value any, options TypeOptions) error {
+func (s *Server) RegisterValue(typeid string, value any, options TypeOptions) error {
 	v := reflect.ValueOf(value)
 	if !v.IsValid() {
 		return fmt.Errorf("register %q: the value is nil", typeid)

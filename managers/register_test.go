@@ -57,7 +57,7 @@ func (m *maths) hidden() { m.calls++ }
 func mathsServer(t *testing.T) (*Server, *atomic.Int32) {
 	s := newTestServer(t)
 	var closed atomic.Int32
-	err := Register(s, "Maths", func(start int) (*maths, error) {
+	err := s.Register("Maths", func(start int) (*maths, error) {
 		if start < 0 {
 			return nil, fmt.Errorf("start %d is negative", start)
 		}
@@ -181,7 +181,7 @@ func TestSingleton(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t)
 		var closed atomic.Int32
-		if err := RegisterValue(s, "get_maths", &maths{closed: &closed}, TypeOptions{}); err != nil {
+		if err := s.RegisterValue("get_maths", &maths{closed: &closed}, TypeOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		a, b := open(t, s), open(t, s)
@@ -204,11 +204,11 @@ func TestRegisterRefuses(t *testing.T) {
 		"a channel":          {func(chan int) *maths { return nil }, TypeOptions{}, "chan int"},
 		"an unexposed Reads": {func() *maths { return nil }, TypeOptions{Exposed: []string{"Add"}, Reads: []string{"Sum"}}, "Sum is named"},
 	} {
-		if err := Register(s, "T", c.constructor, c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := s.Register("T", c.constructor, c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", what, err, c.want)
 		}
 	}
-	if err := Register(s, "Event", func() *maths { return nil }, TypeOptions{}); err == nil {
+	if err := s.Register("Event", func() *maths { return nil }, TypeOptions{}); err == nil {
 		t.Error("a typeid that is taken was accepted")
 	}
 }
@@ -234,7 +234,7 @@ func TestDeadlineReachesTheMethod(t *testing.T) {
 // A typeid that no type has is found before anybody is served.
 func TestServeChecksTypeids(t *testing.T) {
 	s := newTestServer(t)
-	err := Register(s, "Maths", func() *maths { return new(maths) }, TypeOptions{MethodToTypeid: map[string]string{"Child": "Mahts"}})
+	err := s.Register("Maths", func() *maths { return new(maths) }, TypeOptions{MethodToTypeid: map[string]string{"Child": "Mahts"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -269,12 +269,12 @@ func remoteText(a net.Addr) string {
 }
 
 // authenticate runs the handshakes of the transport and of package auth.
-func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Session, error) {
+func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Peer, error) {
 	ctx, cancel := context.WithTimeout(s.context, s.config.HandshakeTimeout)
 	defer cancel()
 	nc, channel, err := raw.Handshake(ctx)
 	if err != nil {
-		return nil, auth.Session{}, err
+		return nil, auth.Peer{}, err
 	}
 	who, err := auth.Server(ctx, nc, auth.ServerConfig{
 		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout, ShutOut: s.limiter.ShutOut(host, time.Now()),

@@ -16,8 +16,8 @@ type session struct {
 	// Fixed at creation.
 	server *Server
 	id     uint64
-	who    auth.Session // as it was when the session was opened
-	host   string       // what it counts for in the limit of sessions per address
+	who    auth.Peer // as it was when the session was opened
+	host   string    // what it counts for in the limit of sessions per address
 	lease  time.Duration
 
 	mu      sync.Mutex    // guards what follows; taken alone

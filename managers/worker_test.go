@@ -28,7 +28,7 @@ func (s *sleeper) Exit()     { runtime.Goexit() }
 // quick when they were called last.
 func sleepers(t *testing.T, concurrent bool) (s *Server, c *script, one, two uint64) {
 	s = newTestServer(t)
-	if err := Register(s, "Sleeper", func() *sleeper { return new(sleeper) }, TypeOptions{Concurrent: concurrent}); err != nil {
+	if err := s.Register("Sleeper", func() *sleeper { return new(sleeper) }, TypeOptions{Concurrent: concurrent}); err != nil {
 		t.Fatal(err)
 	}
 	c = open(t, s)

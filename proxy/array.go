@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
@@ -19,33 +17,18 @@ type Number interface {
 // array module. Elements travel packed. Indexes below 0 count from the end; one
 // out of range is ErrIndex, and a number that the typecode cannot hold is
 // ErrOverflow and nothing is stored.
-type Array[T Number] struct{ object }
-
-const arrayType = "Array"
+type Array[T Number] struct{ base[arrayKind] }
 
 // NewArray makes an array without a name. The typecode is one of bBhHiIlLqQfd:
 // "q" are 64-bit integers, "d" 64-bit floats.
 func NewArray[T Number](ctx context.Context, m *Manager, typecode string, values []T) (*Array[T], error) {
-	return create[Array[T]](ctx, m, arrayType, typecode, packed(values), true)
+	return create[Array[T]](ctx, m, typecode, packed(values), true)
 }
 
 // OpenArray opens the array of that name, and makes one if there is none.
 func OpenArray[T Number](ctx context.Context, m *Manager, name, typecode string, values []T) (*Array[T], error) {
-	return open[Array[T]](ctx, m, name, arrayType, typecode, packed(values), true)
+	return open[Array[T]](ctx, m, name, typecode, packed(values), true)
 }
-
-// AttachArray returns the array that the token names.
-func AttachArray[T Number](ctx context.Context, m *Manager, token string) (*Array[T], error) {
-	return attach[Array[T]](ctx, m, token)
-}
-
-func (a *Array[T]) from(r Ref) error { return a.adopt(r, arrayType) }
-
-// UnmarshalWire decodes a reference to an array.
-func (a *Array[T]) UnmarshalWire(v []byte, ctx any) error { return a.decode(v, ctx, arrayType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (a *Array[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, a) }
 
 // Get returns the element at the index.
 func (a *Array[T]) Get(ctx context.Context, index int) (T, error) {

@@ -4,53 +4,32 @@ import (
 	"context"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // Barrier is a proxy of a shared barrier: a point at which a number of parties
 // wait for each other. When a party that waits gives up or dies, the barrier
 // breaks for all, and the error says which party is missing.
-type Barrier struct{ object }
+type Barrier struct{ base[barrierKind] }
 
-const barrierType = "Barrier"
-
-// NewBarrier makes a barrier without a name for that many parties. With a
-// timeout, a Wait that brings none of its own waits that long at most.
-func NewBarrier(ctx context.Context, m *Manager, parties int, timeout ...time.Duration) (*Barrier, error) {
-	return create[Barrier](ctx, m, barrierType, barrierArgs(parties, timeout)...)
+// NewBarrier makes a barrier without a name for that many parties. A Wait that
+// brings no timeout of its own waits for the barrier's at most; 0 is none.
+func NewBarrier(ctx context.Context, m *Manager, parties int, timeout time.Duration) (*Barrier, error) {
+	return create[Barrier](ctx, m, barrierArgs(parties, timeout)...)
 }
 
 // OpenBarrier opens the barrier of that name, and makes one if there is none.
-func OpenBarrier(ctx context.Context, m *Manager, name string, parties int, timeout ...time.Duration) (*Barrier, error) {
-	return open[Barrier](ctx, m, name, barrierType, barrierArgs(parties, timeout)...)
-}
-
-// AttachBarrier returns the barrier that the token names.
-func AttachBarrier(ctx context.Context, m *Manager, token string) (*Barrier, error) {
-	return attach[Barrier](ctx, m, token)
+func OpenBarrier(ctx context.Context, m *Manager, name string, parties int, timeout time.Duration) (*Barrier, error) {
+	return open[Barrier](ctx, m, name, barrierArgs(parties, timeout)...)
 }
 
 // barrierArgs are Python's: parties, action, timeout in seconds.
-func barrierArgs(parties int, timeout []time.Duration) []any {
-	args := []any{parties}
-	if len(timeout) > 0 {
-		args = append(args, nil)
+func barrierArgs(parties int, timeout time.Duration) []any {
+	if timeout == 0 {
+		return []any{parties}
 	}
-	for _, d := range timeout {
-		args = append(args, d.Seconds())
-	}
-	return args
+	return []any{parties, nil, timeout.Seconds()}
 }
-
-func (b *Barrier) from(r Ref) error { return b.adopt(r, barrierType) }
-
-// UnmarshalWire decodes a reference to a barrier.
-func (b *Barrier) UnmarshalWire(v []byte, ctx any) error { return b.decode(v, ctx, barrierType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (b *Barrier) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, b) }
 
 // Wait waits until all parties wait, and returns the caller's number among them,
 // from 0. One party may act on having number 0. ErrBrokenBarrier if the barrier

@@ -84,7 +84,7 @@ func TestBreaks(t *testing.T) {
 	m := connect(t, r.addr(), key)
 	d, err := proxy.NewDict[string, int](ctx, m)
 	must(t, err)
-	q, err := proxy.NewQueue[int](ctx, m)
+	q, err := proxy.NewQueue[int](ctx, m, 0)
 	must(t, err)
 	const callers, each, cuts = 4, 150, 8
 	got := make(chan int, callers*each)
@@ -147,9 +147,9 @@ func TestWaitSurvivesABreak(t *testing.T) {
 	addr, key := serveOn(t, "tcp+plain://127.0.0.1:0")
 	r := newRelay(t, addr)
 	m, other := connect(t, r.addr(), key), connect(t, addr, key)
-	q, err := proxy.OpenQueue[string](ctx, m, "q")
+	q, err := proxy.OpenQueue[string](ctx, m, "q", 0)
 	must(t, err)
-	theirs, err := proxy.OpenQueue[string](ctx, other, "q")
+	theirs, err := proxy.OpenQueue[string](ctx, other, "q", 0)
 	must(t, err)
 	got := make(chan string, 1)
 	go func() {

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -25,11 +23,9 @@ import (
 //			return err
 //		}
 //	}
-//
-// To give up the proxy itself, use condition.Reference().Release().
 type Condition struct {
-	object
-	kind *atomic.Int32 // of its lock: one of lockUnknown ...
+	base[conditionKind]
+	lock int32 // one of lockUnknown ...; atomic
 }
 
 // What is known of a Condition's lock. A Lock takes no owner when it is
@@ -40,41 +36,20 @@ const (
 	lockReentrant
 )
 
-const conditionType = "Condition"
-
 // NewCondition makes a condition without a name, over the Lock or RLock that is
 // given, or over an RLock of its own if lock is nil.
 func NewCondition(ctx context.Context, m *Manager, lock Proxy) (*Condition, error) {
 	if lock == nil {
-		return create[Condition](ctx, m, conditionType)
+		return create[Condition](ctx, m)
 	}
-	return create[Condition](ctx, m, conditionType, lock.Reference())
+	return create[Condition](ctx, m, lock.Reference())
 }
 
 // OpenCondition opens the condition of that name, and makes one over an RLock of
 // its own if there is none.
 func OpenCondition(ctx context.Context, m *Manager, name string) (*Condition, error) {
-	return open[Condition](ctx, m, name, conditionType)
+	return open[Condition](ctx, m, name)
 }
-
-// AttachCondition returns the condition that the token names.
-func AttachCondition(ctx context.Context, m *Manager, token string) (*Condition, error) {
-	return attach[Condition](ctx, m, token)
-}
-
-func (k *Condition) from(r Ref) error {
-	k.kind = new(atomic.Int32)
-	return k.adopt(r, conditionType)
-}
-
-// UnmarshalWire decodes a reference to a condition.
-func (k *Condition) UnmarshalWire(v []byte, ctx any) error {
-	k.kind = new(atomic.Int32)
-	return k.decode(v, ctx, conditionType)
-}
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (k *Condition) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, k) }
 
 func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error) {
 	c := k.begin(ctx, &conditionAcquire, 1)
@@ -98,11 +73,7 @@ func (k *Condition) end(ctx context.Context, h *Hold) error {
 // when it is released. The lock must be held: the hold of an RLock has an owner,
 // and that of a Lock which was acquired here has none.
 func (k *Condition) plain(ctx context.Context) (bool, error) {
-	if k.kind == nil { // the zero Condition
-		_, err := k.Holder(ctx)
-		return false, err
-	}
-	if k.kind.Load() == lockUnknown {
+	if atomic.LoadInt32(&k.lock) == lockUnknown {
 		info, err := k.Holder(ctx)
 		switch {
 		case err != nil:
@@ -110,12 +81,12 @@ func (k *Condition) plain(ctx context.Context) (bool, error) {
 		case info == nil:
 			return false, wire.Errorf(wire.CodeNotHeld, "%s is not held", k)
 		case info.Owned:
-			k.kind.Store(lockReentrant)
+			atomic.StoreInt32(&k.lock, lockReentrant)
 		default:
-			k.kind.Store(lockPlain)
+			atomic.StoreInt32(&k.lock, lockPlain)
 		}
 	}
-	return k.kind.Load() == lockPlain, nil
+	return atomic.LoadInt32(&k.lock) == lockPlain, nil
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and

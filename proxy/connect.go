@@ -90,15 +90,15 @@ func Connect(ctx context.Context, addr string, config Config) (*Manager, error) 
 // dialer makes authenticated connections to the address.
 func (c *Config) dialer(a connection.Address) client.Dialer {
 	cfg := *c
-	return func(ctx context.Context) (net.Conn, auth.Session, error) {
+	return func(ctx context.Context) (net.Conn, auth.Peer, error) {
 		stream, err := connection.DialStream(ctx, a, connection.StreamConfig{TLS: cfg.TLS})
 		if err != nil {
-			return nil, auth.Session{}, err
+			return nil, auth.Peer{}, err
 		}
 		who, err := auth.Client(ctx, stream.Conn, auth.ClientConfig{KeyName: cfg.KeyName, Credential: cfg.AuthKey, Channel: stream.Channel})
 		if err != nil {
 			stream.Close()
-			return nil, auth.Session{}, fmt.Errorf("connect to %s: %w", a, err)
+			return nil, auth.Peer{}, fmt.Errorf("connect to %s: %w", a, err)
 		}
 		return stream.Conn, who, nil
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
@@ -18,7 +16,7 @@ import (
 // with as_array, a list, and cannot be a key (ErrUnserializable).
 //
 // V may be any type, also one with proxies inside: Dict[string, *List[int]].
-type Dict[K comparable, V any] struct{ object }
+type Dict[K comparable, V any] struct{ base[dictKind] }
 
 // Entry is one pair of a Dict.
 type Entry[K, V any] struct {
@@ -26,12 +24,10 @@ type Entry[K, V any] struct {
 	Value V
 }
 
-const dictType = "dict"
-
 // NewDict makes a dict without a name, with the pairs of the maps if any are
 // given.
 func NewDict[K comparable, V any](ctx context.Context, m *Manager, init ...map[K]V) (*Dict[K, V], error) {
-	d, err := create[Dict[K, V]](ctx, m, dictType)
+	d, err := create[Dict[K, V]](ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +36,7 @@ func NewDict[K comparable, V any](ctx context.Context, m *Manager, init ...map[K
 			continue
 		}
 		if err := d.Update(ctx, pairs); err != nil {
-			d.Release()
+			d.Drop()
 			return nil, err
 		}
 	}
@@ -50,21 +46,8 @@ func NewDict[K comparable, V any](ctx context.Context, m *Manager, init ...map[K
 // OpenDict opens the dict of that name, and makes an empty one if there is
 // none.
 func OpenDict[K comparable, V any](ctx context.Context, m *Manager, name string) (*Dict[K, V], error) {
-	return open[Dict[K, V]](ctx, m, name, dictType)
+	return open[Dict[K, V]](ctx, m, name)
 }
-
-// AttachDict returns the dict that the token names.
-func AttachDict[K comparable, V any](ctx context.Context, m *Manager, token string) (*Dict[K, V], error) {
-	return attach[Dict[K, V]](ctx, m, token)
-}
-
-func (d *Dict[K, V]) from(r Ref) error { return d.adopt(r, dictType) }
-
-// UnmarshalWire decodes a reference to a dict.
-func (d *Dict[K, V]) UnmarshalWire(v []byte, ctx any) error { return d.decode(v, ctx, dictType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (d *Dict[K, V]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, d) }
 
 // key begins a call with n arguments of which the first is the key.
 func (d *Dict[K, V]) key(ctx context.Context, m *client.Method, n int, k K) *client.Call {
@@ -287,8 +270,13 @@ func (d *Dict[K, V]) DeleteMany(ctx context.Context, keys ...K) (int, error) {
 //	if err := end(); err != nil {
 //		...
 //	}
-func (d *Dict[K, V]) All(ctx context.Context, opts ...ScanOption) (iter.Seq2[K, V], func() error) {
-	s := newScan(opts)
+func (d *Dict[K, V]) All(ctx context.Context) (iter.Seq2[K, V], func() error) {
+	return d.Scan(ctx, ScanOptions{})
+}
+
+// Scan is All with options.
+func (d *Dict[K, V]) Scan(ctx context.Context, options ScanOptions) (iter.Seq2[K, V], func() error) {
+	s := newScan(options)
 	return func(yield func(K, V) bool) {
 		s.err = nil
 		s.pages(func(after, version uint64, first bool) (uint64, uint64, bool, error) {

@@ -131,7 +131,7 @@ func TestDictAll(t *testing.T) {
 	if !reflect.DeepEqual(got, pairs) {
 		t.Errorf("%d pairs, want %d", len(got), len(pairs))
 	}
-	seq, end = d.All(ctx, proxy.Strict(), proxy.PageSize(10))
+	seq, end = d.Scan(ctx, proxy.ScanOptions{Strict: true, PageSize: 10})
 	n := 0
 	for range seq {
 		if n++; n == 5 {

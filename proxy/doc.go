@@ -6,23 +6,24 @@
 //		return err
 //	}
 //	defer m.Close()
-//	jobs, err := proxy.OpenQueue[Job](ctx, m, "jobs")
+//	jobs, err := proxy.OpenQueue[Job](ctx, m, "jobs", 0)
 //	...
 //	job, err := jobs.Get(ctx)
 //
 // # Proxies
 //
-// Each type has three functions: NewX makes an object without a name, which
+// Each type X has two constructors: NewX makes an object without a name, which
 // lives as long as something refers to it; OpenX opens the object of a name and
-// makes it if need be, which is how programs meet; AttachX takes a token that
-// another program got from Token. Manager.Create, Open and Attach do the same
-// for custom types, whose methods Call calls by name. As makes a typed proxy of
-// an untyped one.
+// makes it if need be, which is how programs meet. Attach takes a token that
+// another program got from Token, and As makes a typed proxy of a Ref.
+// Manager.Create, Open and Attach return Refs: of objects of custom types,
+// whose methods Call calls by name.
 //
 // A proxy can be stored in any container, be part of any struct, slice or map,
 // and be an argument of any method: what arrives is a proxy of the same object.
-// Decoded into any, it is a *Ref. A proxy that nobody has any more is released
-// by the garbage collector; Release does it at once.
+// Decoded into any, it is a *Ref. A proxy ends with Drop, or when the garbage
+// collector finds that nobody has it. That is not the end of the object: a named
+// one stays until it is removed, one without a name until nothing refers to it.
 //
 // # Values
 //

@@ -56,7 +56,7 @@ var (
 	ErrNotFound       = wire.ErrNotFound       // no object of that name (KeyError)
 	ErrExists         = wire.ErrExists         // the name is taken (ValueError)
 	ErrRemoved        = wire.ErrRemoved        // the object was removed (ReferenceError)
-	ErrReleased       = wire.ErrReleased       // this proxy was released (ReferenceError)
+	ErrDropped        = wire.ErrDropped        // this proxy was dropped (ReferenceError)
 	ErrCancelled      = wire.ErrCancelled      // the call was cancelled in the server (RuntimeError)
 	ErrDeadlock       = wire.ErrDeadlock       // waiting would close a cycle (RuntimeError)
 	ErrLockLost       = wire.ErrLockLost       // the hold is over (RuntimeError)

@@ -43,7 +43,7 @@ func Example() {
 	ctx := context.Background()
 
 	type Job struct{ N int }
-	jobs, err := proxy.OpenQueue[Job](ctx, m, "jobs")
+	jobs, err := proxy.OpenQueue[Job](ctx, m, "jobs", 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func (Maths) Add(a, b int) int { return a + b }
 
 func ExampleCall() {
 	m, stop := start(func(srv *managers.Server) {
-		err := managers.Register(srv, "Maths", func() *Maths { return &Maths{} }, managers.TypeOptions{Exposed: []string{"Add"}})
+		err := srv.Register("Maths", func() *Maths { return &Maths{} }, managers.TypeOptions{Exposed: []string{"Add"}})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func ExampleQueue_receive() {
 	defer stop()
 	ctx := context.Background()
 
-	q, err := proxy.NewQueue[string](ctx, m)
+	q, err := proxy.NewQueue[string](ctx, m, 0)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,30 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
-
-	"github.com/vmihailenco/msgpack/v5"
-
-	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // Iterator is a proxy of an iterator in the server, which a method of a custom
 // type returned. All who have it share it: each value comes once.
-type Iterator[T any] struct{ object }
-
-const iteratorType = "Iterator"
-
-// AttachIterator returns the iterator that the token names.
-func AttachIterator[T any](ctx context.Context, m *Manager, token string) (*Iterator[T], error) {
-	return attach[Iterator[T]](ctx, m, token)
-}
-
-func (i *Iterator[T]) from(r Ref) error { return i.adopt(r, iteratorType) }
-
-// UnmarshalWire decodes a reference to an iterator.
-func (i *Iterator[T]) UnmarshalWire(v []byte, ctx any) error { return i.decode(v, ctx, iteratorType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (i *Iterator[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, i) }
+type Iterator[T any] struct{ base[iteratorKind] }
 
 // Next returns the next value, or ErrStop after the last.
 func (i *Iterator[T]) Next(ctx context.Context) (T, error) {

@@ -4,17 +4,13 @@ import (
 	"context"
 	"iter"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // List is a proxy of a shared list. Indexes below 0 count from the end, as in
 // Python; one out of range is ErrIndex. All methods are atomic and safe for
 // concurrent use.
-type List[T any] struct{ object }
-
-const listType = "list"
+type List[T any] struct{ base[listKind] }
 
 // Slice is Python's slice: list[Start:Stop:Step]. Nil is what is left out there.
 //
@@ -25,29 +21,16 @@ type Slice struct{ Start, Stop, Step *int }
 // NewList makes a list without a name.
 func NewList[T any](ctx context.Context, m *Manager, init ...T) (*List[T], error) {
 	if len(init) == 0 {
-		return create[List[T]](ctx, m, listType)
+		return create[List[T]](ctx, m)
 	}
-	return create[List[T]](ctx, m, listType, init)
+	return create[List[T]](ctx, m, init)
 }
 
 // OpenList opens the list of that name, and makes an empty one if there is
 // none.
 func OpenList[T any](ctx context.Context, m *Manager, name string) (*List[T], error) {
-	return open[List[T]](ctx, m, name, listType)
+	return open[List[T]](ctx, m, name)
 }
-
-// AttachList returns the list that the token names.
-func AttachList[T any](ctx context.Context, m *Manager, token string) (*List[T], error) {
-	return attach[List[T]](ctx, m, token)
-}
-
-func (l *List[T]) from(r Ref) error { return l.adopt(r, listType) }
-
-// UnmarshalWire decodes a reference to a list.
-func (l *List[T]) UnmarshalWire(v []byte, ctx any) error { return l.decode(v, ctx, listType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (l *List[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, l) }
 
 // Get returns the element at the index.
 func (l *List[T]) Get(ctx context.Context, index int) (T, error) {
@@ -200,10 +183,15 @@ func (l *List[T]) Clear(ctx context.Context) error { return exec0(ctx, l.object,
 func (l *List[T]) Copy(ctx context.Context) ([]T, error) { return call0[[]T](ctx, l.object, &listCopy) }
 
 // All iterates over indexes and elements, page by page. Elements that others
-// insert or remove meanwhile move the rest, as in a loop of Python's; Strict
-// makes that an error. The function says, after the loop, how it ended.
-func (l *List[T]) All(ctx context.Context, opts ...ScanOption) (iter.Seq2[int, T], func() error) {
-	s := newScan(opts)
+// insert or remove meanwhile move the rest, as in a loop of Python's; Scan
+// can make that an error. The function says, after the loop, how it ended.
+func (l *List[T]) All(ctx context.Context) (iter.Seq2[int, T], func() error) {
+	return l.Scan(ctx, ScanOptions{})
+}
+
+// Scan is All with options.
+func (l *List[T]) Scan(ctx context.Context, options ScanOptions) (iter.Seq2[int, T], func() error) {
+	s := newScan(options)
 	return func(yield func(int, T) bool) {
 		s.err = nil
 		s.pages(func(after, version uint64, first bool) (uint64, uint64, bool, error) {

@@ -78,7 +78,7 @@ func TestListAll(t *testing.T) {
 		values = append(values, i)
 	}
 	must(t, l.Extend(ctx, values...))
-	seq, end := l.All(ctx, proxy.PageSize(100))
+	seq, end := l.Scan(ctx, proxy.ScanOptions{PageSize: 100})
 	n := 0
 	for i, v := range seq {
 		if i != n || v != n {

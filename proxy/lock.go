@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
@@ -14,32 +12,16 @@ import (
 // out, and one that closes its Manager at once. All methods are safe for
 // concurrent use.
 //
-// Release releases the lock, as in Python. To give up the proxy itself, use
-// lock.Reference().Release().
-type Lock struct{ object }
-
-const lockType = "Lock"
+// Release releases the lock, as in Python; Drop gives up the proxy.
+type Lock struct{ base[lockKind] }
 
 // NewLock makes a lock without a name. It is free.
-func NewLock(ctx context.Context, m *Manager) (*Lock, error) { return create[Lock](ctx, m, lockType) }
+func NewLock(ctx context.Context, m *Manager) (*Lock, error) { return create[Lock](ctx, m) }
 
 // OpenLock opens the lock of that name, and makes a free one if there is none.
 func OpenLock(ctx context.Context, m *Manager, name string) (*Lock, error) {
-	return open[Lock](ctx, m, name, lockType)
+	return open[Lock](ctx, m, name)
 }
-
-// AttachLock returns the lock that the token names.
-func AttachLock(ctx context.Context, m *Manager, token string) (*Lock, error) {
-	return attach[Lock](ctx, m, token)
-}
-
-func (l *Lock) from(r Ref) error { return l.adopt(r, lockType) }
-
-// UnmarshalWire decodes a reference to a lock.
-func (l *Lock) UnmarshalWire(v []byte, ctx any) error { return l.decode(v, ctx, lockType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (l *Lock) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, l) }
 
 func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
 	c := l.begin(ctx, &lockAcquire, 0)
@@ -98,34 +80,17 @@ func (l *Lock) Holder(ctx context.Context) (*LockInfo, error) {
 // releases as often. The owner is an Owner, which the caller passes; another
 // Owner waits, also in the same program. A wait that would close a cycle of
 // owners fails with ErrDeadlock.
-//
-// To give up the proxy itself, use lock.Reference().Release().
-type RLock struct{ object }
-
-const rlockType = "RLock"
+type RLock struct{ base[rlockKind] }
 
 // NewRLock makes a lock without a name. It is free.
 func NewRLock(ctx context.Context, m *Manager) (*RLock, error) {
-	return create[RLock](ctx, m, rlockType)
+	return create[RLock](ctx, m)
 }
 
 // OpenRLock opens the lock of that name, and makes a free one if there is none.
 func OpenRLock(ctx context.Context, m *Manager, name string) (*RLock, error) {
-	return open[RLock](ctx, m, name, rlockType)
+	return open[RLock](ctx, m, name)
 }
-
-// AttachRLock returns the lock that the token names.
-func AttachRLock(ctx context.Context, m *Manager, token string) (*RLock, error) {
-	return attach[RLock](ctx, m, token)
-}
-
-func (l *RLock) from(r Ref) error { return l.adopt(r, rlockType) }
-
-// UnmarshalWire decodes a reference to an RLock.
-func (l *RLock) UnmarshalWire(v []byte, ctx any) error { return l.decode(v, ctx, rlockType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (l *RLock) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, l) }
 
 func (l *RLock) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error) {
 	c := l.begin(ctx, &rlockAcquire, 1)

@@ -199,7 +199,7 @@ func TestEvent(t *testing.T) {
 
 func TestBarrier(t *testing.T) {
 	ctx, m := manager(t)
-	b, err := proxy.NewBarrier(ctx, m, 3)
+	b, err := proxy.NewBarrier(ctx, m, 3, 0)
 	must(t, err)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -262,7 +262,7 @@ func TestCondition(t *testing.T) {
 			made, err := proxy.NewCondition(ctx, m, lock)
 			must(t, err)
 			// Another proxy knows nothing of the lock.
-			k, err := proxy.AttachCondition(ctx, m, made.Token())
+			k, err := proxy.Attach[proxy.Condition](ctx, m, made.Token())
 			must(t, err)
 			d, err := proxy.NewDict[string, bool](ctx, m)
 			must(t, err)

@@ -17,10 +17,6 @@ import (
 // needs two.
 type Manager struct{ s *client.Session }
 
-// NewManager returns the Manager of a session. It is for packages of this
-// module; programs call Connect.
-func NewManager(s *client.Session) *Manager { return &Manager{s} }
-
 // Close ends the session in good order. What was received is acknowledged, and
 // all that this Manager holds is let go: references, locks, permits. Calls under
 // way fail with ErrClosed. It waits for the server's word for a moment at most.

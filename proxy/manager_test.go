@@ -88,10 +88,10 @@ func TestTokens(t *testing.T) {
 	if strings.Contains(fmt.Sprint(d), token[len(token)-16:]) {
 		t.Errorf("%v shows the secret part", d)
 	}
-	theirs, err := proxy.AttachDict[string, int](ctx, other, token)
+	theirs, err := proxy.Attach[proxy.Dict[string, int]](ctx, other, token)
 	must(t, err)
 	want[int](t, "Get")(theirs.Get(ctx, "a"))(1)
-	_, err = proxy.AttachList[int](ctx, other, token)
+	_, err = proxy.Attach[proxy.List[int]](ctx, other, token)
 	wantErr(t, "AttachList", err, proxy.ErrType)
 	guessed := token[:len(token)-16] + "0123456789abcdef"
 	_, err = other.Attach(ctx, guessed)
@@ -102,10 +102,10 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	// The object lives on with the other reference.
-	d.Release()
+	d.Drop()
 	want[int](t, "Get")(theirs.Get(ctx, "a"))(1)
 	_, err = d.Get(ctx, "a")
-	wantErr(t, "Get", err, proxy.ErrReleased)
+	wantErr(t, "Get", err, proxy.ErrDropped)
 }
 
 func TestProxiesInValues(t *testing.T) {
@@ -146,10 +146,10 @@ func TestProxiesInValues(t *testing.T) {
 	_, err = wrong.Get(ctx, "a")
 	wantErr(t, "a list as a dict", err, proxy.ErrType)
 	// The list lives in the dict without any proxy.
-	inner.Release()
-	b.List.Release()
-	b.Value.Release()
-	ref.Release()
+	inner.Drop()
+	b.List.Drop()
+	b.Value.Drop()
+	ref.Drop()
 	b, err = boxes.Get(ctx, "a")
 	must(t, err)
 	want[int](t, "Len")(b.List.Len(ctx))(3)
@@ -176,7 +176,7 @@ func (m *maths) Panic() { panic("no") }
 func TestCustomType(t *testing.T) {
 	ctx := context.Background()
 	addr, key := serve(t, func(s *managers.Server) {
-		must(t, managers.Register(s, "Maths", newMaths, managers.TypeOptions{}))
+		must(t, s.Register("Maths", newMaths, managers.TypeOptions{}))
 	})
 	m := connect(t, addr, key)
 	ref, err := m.Create(ctx, "Maths", 10)
@@ -280,8 +280,8 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%d objects", n)
 	}
 	for _, l := range lists[:25] {
-		l.Release()
-		l.Release()
+		l.Drop()
+		l.Drop()
 	}
 	waitCount(t, m, 25)
 	// The others are left to the collector.
@@ -294,9 +294,9 @@ func TestRelease(t *testing.T) {
 
 func TestReleaseDuringCall(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.NewQueue[int](ctx, m)
+	q, err := proxy.NewQueue[int](ctx, m, 0)
 	must(t, err)
-	other, err := proxy.AttachQueue[int](ctx, m, q.Token())
+	other, err := proxy.Attach[proxy.Queue[int]](ctx, m, q.Token())
 	must(t, err)
 	got := make(chan int, 1)
 	go func() {
@@ -313,12 +313,12 @@ func TestReleaseDuringCall(t *testing.T) {
 			break
 		}
 	}
-	q.Release() // the call goes on
+	q.Drop() // the call goes on
 	must(t, other.Put(ctx, 5))
 	if n := <-got; n != 5 {
 		t.Errorf("got %d", n)
 	}
-	other.Release()
+	other.Drop()
 	waitCount(t, m, 0)
 }
 
@@ -329,7 +329,7 @@ func TestDroppedReferences(t *testing.T) {
 	l, err := proxy.NewList[int](ctx, m)
 	must(t, err)
 	must(t, d.Set(ctx, "l", l))
-	l.Release()
+	l.Drop()
 	// Nobody takes the reference in these results.
 	for range 10 {
 		if _, err := proxy.Call[struct{}](ctx, d, "getitem", "l"); err != nil {
@@ -345,7 +345,7 @@ func TestManyCallers(t *testing.T) {
 	ctx, m := manager(t)
 	d, err := proxy.NewDict[string, int](ctx, m)
 	must(t, err)
-	q, err := proxy.NewQueue[int](ctx, m)
+	q, err := proxy.NewQueue[int](ctx, m, 0)
 	must(t, err)
 	var wg sync.WaitGroup
 	const callers, each = 50, 40
@@ -382,11 +382,11 @@ func TestEmbeddedProxy(t *testing.T) {
 	must(t, l.Append(ctx, d))
 	type byValue struct{ proxy.Ref }
 	type byPointer struct{ *proxy.Ref }
-	values, err := proxy.AttachList[byValue](ctx, m, l.Token())
+	values, err := proxy.Attach[proxy.List[byValue]](ctx, m, l.Token())
 	must(t, err)
 	v, err := values.Get(ctx, 0)
 	must(t, err)
-	pointers, err := proxy.AttachList[byPointer](ctx, m, l.Token())
+	pointers, err := proxy.Attach[proxy.List[byPointer]](ctx, m, l.Token())
 	must(t, err)
 	p, err := pointers.Get(ctx, 0)
 	must(t, err)

@@ -2,16 +2,10 @@ package proxy
 
 import (
 	"context"
-
-	"github.com/vmihailenco/msgpack/v5"
-
-	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // Namespace is a proxy of a shared object with attributes.
-type Namespace struct{ object }
-
-const namespaceType = "Namespace"
+type Namespace struct{ base[namespaceKind] }
 
 // NewNamespace makes a namespace without a name, with those attributes.
 func NewNamespace(ctx context.Context, m *Manager, attrs ...map[string]any) (*Namespace, error) {
@@ -19,27 +13,14 @@ func NewNamespace(ctx context.Context, m *Manager, attrs ...map[string]any) (*Na
 	for i, a := range attrs {
 		args[i] = a
 	}
-	return create[Namespace](ctx, m, namespaceType, args...)
+	return create[Namespace](ctx, m, args...)
 }
 
 // OpenNamespace opens the namespace of that name, and makes an empty one if
 // there is none.
 func OpenNamespace(ctx context.Context, m *Manager, name string) (*Namespace, error) {
-	return open[Namespace](ctx, m, name, namespaceType)
+	return open[Namespace](ctx, m, name)
 }
-
-// AttachNamespace returns the namespace that the token names.
-func AttachNamespace(ctx context.Context, m *Manager, token string) (*Namespace, error) {
-	return attach[Namespace](ctx, m, token)
-}
-
-func (n *Namespace) from(r Ref) error { return n.adopt(r, namespaceType) }
-
-// UnmarshalWire decodes a reference to a namespace.
-func (n *Namespace) UnmarshalWire(v []byte, ctx any) error { return n.decode(v, ctx, namespaceType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (n *Namespace) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, n) }
 
 // Get returns the attribute as it decodes into an interface, or ErrAttribute.
 // Attr is for those whose type is known.

@@ -14,7 +14,7 @@ import (
 // is a small value; copies are the same proxy. The zero Ref refers to nothing,
 // and calls on it fail.
 //
-// It has the methods that all proxies have (Release, Token, TypeID, String,
+// It has the methods that all proxies have (Drop, Token, TypeID, String,
 // Repr, Methods, Reference) and
 //
 //	func (r Ref) ID() uint64    // the object's number in listings
@@ -53,7 +53,8 @@ type (
 
 // Proxy is what refers to a shared object: a Ref or a typed proxy.
 type Proxy interface {
-	// Reference returns the untyped proxy, which shares its release.
+	// Reference returns the untyped proxy of the same object; dropping one drops
+	// the other.
 	Reference() Ref
 }
 
@@ -72,16 +73,18 @@ func refOf(p Proxy) Ref {
 type object struct{ r Ref }
 
 // Reference returns the untyped proxy of the same object. Both are one proxy:
-// releasing one releases the other.
+// dropping one drops the other.
 func (o object) Reference() Ref { return o.r }
 
-// Release gives the proxy up: later calls fail with ErrReleased. It does not
-// block, and may be called again. An object without a name lives until nothing
-// refers to it. The garbage collector releases proxies as well.
-func (o object) Release() { o.r.Release() }
+// Drop gives the proxy up: later calls fail with ErrDropped. It does not block,
+// and may be called again. An object without a name lives until nothing refers
+// to it. The garbage collector drops proxies as well. It is not the Release of a
+// lock, which others then can acquire; a lock stays held when its proxy is
+// dropped.
+func (o object) Drop() { o.r.Drop() }
 
-// Token returns the object's name across processes, which Attach takes, as
-// does the attach function of each type. It is "" after Release.
+// Token returns the object's name across processes, which Attach takes. It is ""
+// after Drop.
 func (o object) Token() string { return o.r.Token() }
 
 // TypeID returns the object's typeid.
@@ -102,71 +105,92 @@ func (o object) AppendWire(b []byte) ([]byte, error) { return o.r.AppendWire(b) 
 // EncodeMsgpack encodes the proxy inside of a type that encodes itself.
 func (o object) EncodeMsgpack(enc *msgpack.Encoder) error { return o.r.EncodeMsgpack(enc) }
 
-// decode makes the proxy refer to what the encoded reference does.
-func (o *object) decode(v []byte, ctx any, typeids ...string) error {
-	r, err := client.DecodeRef(v, ctx, typeids...)
+// base is object for the typed proxies of one kind.
+type base[K kind] struct{ object }
+
+// UnmarshalWire decodes a reference to an object of the type.
+func (b *base[K]) UnmarshalWire(v []byte, ctx any) error {
+	var k K
+	r, err := client.DecodeRef(v, ctx, k.typeid())
 	if err == nil {
-		o.r = r
+		b.r = r
 	}
 	return err
 }
 
-// adopt makes r the proxy's own.
-func (o *object) adopt(r Ref, typeids ...string) error {
-	if err := client.Expect(r, typeids...); err != nil {
-		return err
-	}
-	o.r = r
-	return nil
+// DecodeMsgpack decodes a reference inside of a type that decodes itself.
+func (b *base[K]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, b) }
+
+// typeid returns the typeid of the objects that the proxy is of.
+func (b *base[K]) typeid() string {
+	var k K
+	return k.typeid()
 }
 
-// typed is a pointer to a typed proxy.
-type typed[D any] interface {
+// Typed is a pointer to a proxy: to one of this package's types, or to a struct
+// that embeds a Ref.
+type Typed[D any] interface {
 	*D
-	from(r Ref) error // takes r over if there is no error
+	Proxy
+	// UnmarshalWire is not for programs to call.
+	UnmarshalWire(v []byte, ctx any) error
 }
 
-// As returns a typed proxy of the object that p refers to: for one that was
-// received as an untyped proxy. It is released on its own. ErrType if the object
+// builtIn is a pointer to a proxy of one of this package's types.
+type builtIn[D any] interface {
+	Typed[D]
+	typeid() string
+}
+
+// As returns another proxy of the object that p refers to, of the type D: for
+// one that was received as a Ref. It is dropped on its own. ErrType if the object
 // is of another type.
 //
 //	jobs, err := proxy.As[proxy.Queue[Job]](ref)
-func As[D any, P typed[D]](p Proxy) (*D, error) {
+func As[D any, P Typed[D]](p Proxy) (*D, error) {
 	r := refOf(p)
-	if !r.IsZero() {
-		var err error
-		if r, err = r.Again(); err != nil {
-			return nil, err
-		}
+	if r.IsZero() {
+		return nil, wire.Errorf(wire.CodeType, "%T refers to nothing; want a proxy that was opened, created, attached or received", p)
 	}
-	return own[D, P](&r, nil)
+	r, err := r.Again()
+	return own[D, P](&r, err)
 }
 
-// create, open and attach are behind the functions of all types.
-
-func create[D any, P typed[D]](ctx context.Context, m *Manager, typeid string, args ...any) (*D, error) {
-	r, err := m.Create(ctx, typeid, args...)
-	return own[D, P](r, err)
-}
-
-func open[D any, P typed[D]](ctx context.Context, m *Manager, name, typeid string, args ...any) (*D, error) {
-	r, err := m.Open(ctx, name, typeid, args...)
-	return own[D, P](r, err)
-}
-
-func attach[D any, P typed[D]](ctx context.Context, m *Manager, token string) (*D, error) {
+// Attach returns a proxy, of the type D, of the object that a token names. The
+// token comes from the Token method of any proxy, also of another program, of an
+// object in the same server. ErrUnknownObject if the object is gone, ErrType if
+// it is of another type.
+//
+//	jobs, err := proxy.Attach[proxy.Queue[Job]](ctx, m, token)
+func Attach[D any, P Typed[D]](ctx context.Context, m *Manager, token string) (*D, error) {
 	r, err := m.Attach(ctx, token)
 	return own[D, P](r, err)
 }
 
-// own makes a typed proxy of a Ref that nobody else has.
-func own[D any, P typed[D]](r *Ref, err error) (*D, error) {
+// create and open are behind the functions of all types.
+
+func create[D any, P builtIn[D]](ctx context.Context, m *Manager, args ...any) (*D, error) {
+	r, err := m.Create(ctx, P(new(D)).typeid(), args...)
+	return own[D, P](r, err)
+}
+
+func open[D any, P builtIn[D]](ctx context.Context, m *Manager, name string, args ...any) (*D, error) {
+	r, err := m.Open(ctx, name, P(new(D)).typeid(), args...)
+	return own[D, P](r, err)
+}
+
+// own makes a typed proxy of a Ref that nobody else has, and drops the Ref.
+func own[D any, P Typed[D]](r *Ref, err error) (*D, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer r.Drop()
+	v, err := r.AppendWire(nil)
 	if err != nil {
 		return nil, err
 	}
 	d := new(D)
-	if err := P(d).from(*r); err != nil {
-		r.Release()
+	if err := P(d).UnmarshalWire(v, client.SessionOf(*r)); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -279,6 +303,3 @@ func CallTimeout[R any](ctx context.Context, p Proxy, timeout time.Duration, met
 func ValueOf[T any](ctx context.Context, p Proxy) (T, error) {
 	return client.Invoke[T](ctx, client.NewCall(refOf(p), &client.ObjectValue, 0))
 }
-
-// decodable is what UnmarshalWire of every typed proxy makes it.
-var _ wire.Unmarshaler = (*Ref)(nil)

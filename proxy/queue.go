@@ -6,19 +6,8 @@ import (
 	"iter"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 	"github.com/syncmanager/syncmanager/internal/wire"
-)
-
-// Typeids of the queues.
-const (
-	queueType         = "Queue"
-	joinableQueueType = "JoinableQueue"
-	lifoQueueType     = "LifoQueue"
-	priorityQueueType = "PriorityQueue"
-	simpleQueueType   = "SimpleQueue"
 )
 
 // Queue is a proxy of a shared queue: what was put first is got first. All
@@ -29,105 +18,52 @@ const (
 // program has it returns to the queue, to its old place; Delivery says that it
 // comes for the second time. Get gives the item to the program for good; a
 // program that may die while it works on it uses Receive.
-type Queue[T any] struct{ tasks[T] }
+type Queue[T any] struct{ tasks[T, queueKind] }
 
 // JoinableQueue is a proxy of a JoinableQueue. It is a Queue under the name that
 // Python's multiprocessing has for it.
-type JoinableQueue[T any] struct{ tasks[T] }
+type JoinableQueue[T any] struct{ tasks[T, joinableQueueKind] }
 
 // LifoQueue is a proxy of a queue in which what was put last is got first.
-type LifoQueue[T any] struct{ tasks[T] }
+type LifoQueue[T any] struct{ tasks[T, lifoQueueKind] }
 
-// NewQueue makes a queue without a name. It takes maxsize items, or any number
-// if maxsize is left out or 0.
-func NewQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*Queue[T], error) {
-	return create[Queue[T]](ctx, m, queueType, boxed(maxsize)...)
+// NewQueue makes a queue without a name. It takes maxsize items, or any
+// number if maxsize is 0.
+func NewQueue[T any](ctx context.Context, m *Manager, maxsize int) (*Queue[T], error) {
+	return create[Queue[T]](ctx, m, maxsize)
 }
 
 // OpenQueue opens the queue of that name, and makes one of that maxsize if
 // there is none.
-func OpenQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*Queue[T], error) {
-	return open[Queue[T]](ctx, m, name, queueType, boxed(maxsize)...)
+func OpenQueue[T any](ctx context.Context, m *Manager, name string, maxsize int) (*Queue[T], error) {
+	return open[Queue[T]](ctx, m, name, maxsize)
 }
-
-// AttachQueue returns the queue that the token names.
-func AttachQueue[T any](ctx context.Context, m *Manager, token string) (*Queue[T], error) {
-	return attach[Queue[T]](ctx, m, token)
-}
-
-func (q *Queue[T]) from(r Ref) error { return q.adopt(r, queueType) }
-
-// UnmarshalWire decodes a reference to a queue.
-func (q *Queue[T]) UnmarshalWire(v []byte, ctx any) error { return q.decode(v, ctx, queueType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (q *Queue[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, q) }
 
 // NewJoinableQueue is NewQueue for a JoinableQueue.
-func NewJoinableQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*JoinableQueue[T], error) {
-	return create[JoinableQueue[T]](ctx, m, joinableQueueType, boxed(maxsize)...)
+func NewJoinableQueue[T any](ctx context.Context, m *Manager, maxsize int) (*JoinableQueue[T], error) {
+	return create[JoinableQueue[T]](ctx, m, maxsize)
 }
 
 // OpenJoinableQueue is OpenQueue for a JoinableQueue.
-func OpenJoinableQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*JoinableQueue[T], error) {
-	return open[JoinableQueue[T]](ctx, m, name, joinableQueueType, boxed(maxsize)...)
-}
-
-// AttachJoinableQueue returns the queue that the token names.
-func AttachJoinableQueue[T any](ctx context.Context, m *Manager, token string) (*JoinableQueue[T], error) {
-	return attach[JoinableQueue[T]](ctx, m, token)
-}
-
-func (q *JoinableQueue[T]) from(r Ref) error { return q.adopt(r, joinableQueueType) }
-
-// UnmarshalWire decodes a reference to a JoinableQueue.
-func (q *JoinableQueue[T]) UnmarshalWire(v []byte, ctx any) error {
-	return q.decode(v, ctx, joinableQueueType)
-}
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (q *JoinableQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
-	return client.DecodeMsgpack(dec, q)
+func OpenJoinableQueue[T any](ctx context.Context, m *Manager, name string, maxsize int) (*JoinableQueue[T], error) {
+	return open[JoinableQueue[T]](ctx, m, name, maxsize)
 }
 
 // NewLifoQueue is NewQueue for a LifoQueue.
-func NewLifoQueue[T any](ctx context.Context, m *Manager, maxsize ...int) (*LifoQueue[T], error) {
-	return create[LifoQueue[T]](ctx, m, lifoQueueType, boxed(maxsize)...)
+func NewLifoQueue[T any](ctx context.Context, m *Manager, maxsize int) (*LifoQueue[T], error) {
+	return create[LifoQueue[T]](ctx, m, maxsize)
 }
 
 // OpenLifoQueue is OpenQueue for a LifoQueue.
-func OpenLifoQueue[T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*LifoQueue[T], error) {
-	return open[LifoQueue[T]](ctx, m, name, lifoQueueType, boxed(maxsize)...)
-}
-
-// AttachLifoQueue returns the queue that the token names.
-func AttachLifoQueue[T any](ctx context.Context, m *Manager, token string) (*LifoQueue[T], error) {
-	return attach[LifoQueue[T]](ctx, m, token)
-}
-
-func (q *LifoQueue[T]) from(r Ref) error { return q.adopt(r, lifoQueueType) }
-
-// UnmarshalWire decodes a reference to a LifoQueue.
-func (q *LifoQueue[T]) UnmarshalWire(v []byte, ctx any) error { return q.decode(v, ctx, lifoQueueType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (q *LifoQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
-	return client.DecodeMsgpack(dec, q)
-}
-
-func boxed(ints []int) []any {
-	args := make([]any, len(ints))
-	for i, n := range ints {
-		args[i] = n
-	}
-	return args
+func OpenLifoQueue[T any](ctx context.Context, m *Manager, name string, maxsize int) (*LifoQueue[T], error) {
+	return open[LifoQueue[T]](ctx, m, name, maxsize)
 }
 
 // tasks is what Queue, JoinableQueue and LifoQueue have in common, and
 // PriorityQueue but for putting.
-type tasks[T any] struct{ object }
+type tasks[T any, K kind] struct{ base[K] }
 
-func (q *tasks[T]) put(ctx context.Context, item T, w wait) error {
+func (q *tasks[T, K]) put(ctx context.Context, item T, w wait) error {
 	c := q.begin(ctx, &queuePut, 1)
 	w.apply(c)
 	client.Arg(c, item)
@@ -136,21 +72,21 @@ func (q *tasks[T]) put(ctx context.Context, item T, w wait) error {
 
 // Put adds the item, after it has waited for room as long as it takes or until
 // the context ends. ErrShutDown once the queue is shut down.
-func (q *tasks[T]) Put(ctx context.Context, item T) error { return q.put(ctx, item, forever) }
+func (q *tasks[T, K]) Put(ctx context.Context, item T) error { return q.put(ctx, item, forever) }
 
 // PutTimeout is Put that waits for room that long at most, and returns ErrFull
 // then.
-func (q *tasks[T]) PutTimeout(ctx context.Context, item T, d time.Duration) error {
+func (q *tasks[T, K]) PutTimeout(ctx context.Context, item T, d time.Duration) error {
 	return q.put(ctx, item, within(d))
 }
 
 // TryPut is Put that does not wait: ErrFull if there is no room.
-func (q *tasks[T]) TryPut(ctx context.Context, item T) error { return q.put(ctx, item, noWait) }
+func (q *tasks[T, K]) TryPut(ctx context.Context, item T) error { return q.put(ctx, item, noWait) }
 
 // PutMany adds the items in their order: at once if there is room for all of
 // them, or else one by one as room comes. When it fails half-way, the error says
 // how many were put.
-func (q *tasks[T]) PutMany(ctx context.Context, items ...T) error {
+func (q *tasks[T, K]) PutMany(ctx context.Context, items ...T) error {
 	c := q.begin(ctx, &queuePutMany, 1)
 	argSlice(c, items)
 	return client.Exec(ctx, c)
@@ -158,7 +94,7 @@ func (q *tasks[T]) PutMany(ctx context.Context, items ...T) error {
 
 // PutManyTimeout is PutMany that waits for room that long at most, and returns
 // ErrFull then. With 0 all items are put, or none.
-func (q *tasks[T]) PutManyTimeout(ctx context.Context, d time.Duration, items ...T) error {
+func (q *tasks[T, K]) PutManyTimeout(ctx context.Context, d time.Duration, items ...T) error {
 	c := q.begin(ctx, &queuePutMany, 1)
 	c.Timeout(d)
 	argSlice(c, items)
@@ -177,29 +113,29 @@ func (o object) get(ctx context.Context, m *client.Method, w wait) *client.Call 
 //
 // An item that does not fit into T is an error that matches ErrType, and goes
 // back to the queue.
-func (q *tasks[T]) Get(ctx context.Context) (T, error) {
+func (q *tasks[T, K]) Get(ctx context.Context) (T, error) {
 	return client.Invoke[T](ctx, q.get(ctx, &queueGet, forever))
 }
 
 // GetTimeout is Get that waits that long at most, and returns ErrEmpty then.
-func (q *tasks[T]) GetTimeout(ctx context.Context, d time.Duration) (T, error) {
+func (q *tasks[T, K]) GetTimeout(ctx context.Context, d time.Duration) (T, error) {
 	return client.Invoke[T](ctx, q.get(ctx, &queueGet, within(d)))
 }
 
 // TryGet is Get that does not wait: ErrEmpty if there is no item.
-func (q *tasks[T]) TryGet(ctx context.Context) (T, error) {
+func (q *tasks[T, K]) TryGet(ctx context.Context) (T, error) {
 	return client.Invoke[T](ctx, q.get(ctx, &queueGet, noWait))
 }
 
 // GetMany waits for an item as Get does, and returns up to n of those that are
 // there then: one at least.
-func (q *tasks[T]) GetMany(ctx context.Context, n int) ([]T, error) {
+func (q *tasks[T, K]) GetMany(ctx context.Context, n int) ([]T, error) {
 	return call1[[]T](ctx, q.object, &queueGetMany, n)
 }
 
 // GetManyTimeout is GetMany that waits that long at most, and returns ErrEmpty
 // then.
-func (q *tasks[T]) GetManyTimeout(ctx context.Context, n int, d time.Duration) ([]T, error) {
+func (q *tasks[T, K]) GetManyTimeout(ctx context.Context, n int, d time.Duration) ([]T, error) {
 	c := q.begin(ctx, &queueGetMany, 1)
 	c.Timeout(d)
 	client.Arg(c, n)
@@ -233,13 +169,13 @@ func (d *Delivery[T]) Nack() { d.nack() }
 
 // Receive is Get with a receipt that the caller confirms: an item is only gone
 // from the queue for good when Ack was called.
-func (q *tasks[T]) Receive(ctx context.Context) (*Delivery[T], error) {
+func (q *tasks[T, K]) Receive(ctx context.Context) (*Delivery[T], error) {
 	return receive[T](ctx, q.get(ctx, &queueGet, forever))
 }
 
 // ReceiveTimeout is Receive that waits that long at most, and returns ErrEmpty
 // then. With 0 it does not wait.
-func (q *tasks[T]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
+func (q *tasks[T, K]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
 	return receive[T](ctx, q.get(ctx, &queueGet, within(d)))
 }
 
@@ -259,7 +195,7 @@ func receive[T any](ctx context.Context, c *client.Call) (*Delivery[T], error) {
 // All gets item after item, as Get does, until the queue is shut down and empty
 // or the context ends. The function says, after the loop, how it ended; it is
 // nil when the queue was shut down.
-func (q *tasks[T]) All(ctx context.Context) (iter.Seq[T], func() error) {
+func (q *tasks[T, K]) All(ctx context.Context) (iter.Seq[T], func() error) {
 	var err error
 	return func(yield func(T) bool) {
 		for {
@@ -279,45 +215,47 @@ func (q *tasks[T]) All(ctx context.Context) (iter.Seq[T], func() error) {
 
 // Peek returns the item that the next Get would return, and leaves it. ErrEmpty
 // if there is none.
-func (q *tasks[T]) Peek(ctx context.Context) (T, error) {
+func (q *tasks[T, K]) Peek(ctx context.Context) (T, error) {
 	return call0[T](ctx, q.object, &queuePeek)
 }
 
 // QSize returns the number of items.
-func (q *tasks[T]) QSize(ctx context.Context) (int, error) {
+func (q *tasks[T, K]) QSize(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queueQsize)
 }
 
 // Empty reports whether there is no item. Somebody may put one at any time.
-func (q *tasks[T]) Empty(ctx context.Context) (bool, error) {
+func (q *tasks[T, K]) Empty(ctx context.Context) (bool, error) {
 	return call0[bool](ctx, q.object, &queueEmpty)
 }
 
 // Full reports whether there is no room. Somebody may get an item at any time.
-func (q *tasks[T]) Full(ctx context.Context) (bool, error) {
+func (q *tasks[T, K]) Full(ctx context.Context) (bool, error) {
 	return call0[bool](ctx, q.object, &queueFull)
 }
 
 // MaxSize returns how many items the queue takes, 0 for any number.
-func (q *tasks[T]) MaxSize(ctx context.Context) (int, error) {
+func (q *tasks[T, K]) MaxSize(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queueMaxsize)
 }
 
 // TaskDone says that the work on one item that was got is done. ErrValue if it
 // is called more often than items were put. It is for those who wait in Join, and
 // no matter which item it is.
-func (q *tasks[T]) TaskDone(ctx context.Context) error { return exec0(ctx, q.object, &queueTaskDone) }
+func (q *tasks[T, K]) TaskDone(ctx context.Context) error {
+	return exec0(ctx, q.object, &queueTaskDone)
+}
 
 // Unfinished returns how many items were put for which TaskDone was not called.
-func (q *tasks[T]) Unfinished(ctx context.Context) (int, error) {
+func (q *tasks[T, K]) Unfinished(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queueUnfinished)
 }
 
 // Join waits until TaskDone was called for every item that was put.
-func (q *tasks[T]) Join(ctx context.Context) error { return exec0(ctx, q.object, &queueJoin) }
+func (q *tasks[T, K]) Join(ctx context.Context) error { return exec0(ctx, q.object, &queueJoin) }
 
 // JoinTimeout is Join that waits that long at most, and returns ErrTimeout then.
-func (q *tasks[T]) JoinTimeout(ctx context.Context, d time.Duration) error {
+func (q *tasks[T, K]) JoinTimeout(ctx context.Context, d time.Duration) error {
 	return client.Exec(ctx, q.get(ctx, &queueJoin, within(d)))
 }
 
@@ -328,15 +266,15 @@ func (q *tasks[T]) JoinTimeout(ctx context.Context, d time.Duration) error {
 // An item that somebody received and has not acknowledged counts as gone. If it
 // comes back, the next Get returns it, but those who heard ErrShutDown have left.
 // Join first waits until the work is done.
-func (q *tasks[T]) Shutdown(ctx context.Context, immediate bool) error {
+func (q *tasks[T, K]) Shutdown(ctx context.Context, immediate bool) error {
 	return exec1(ctx, q.object, &queueShutdown, immediate)
 }
 
 // Purge drops all items, counts them as done, and returns how many they were.
-func (q *tasks[T]) Purge(ctx context.Context) (int, error) {
+func (q *tasks[T, K]) Purge(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queuePurge)
 }
 
 // Copy returns the items in the order in which Get would return them, and leaves
 // them.
-func (q *tasks[T]) Copy(ctx context.Context) ([]T, error) { return ValueOf[[]T](ctx, q) }
+func (q *tasks[T, K]) Copy(ctx context.Context) ([]T, error) { return ValueOf[[]T](ctx, q) }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
@@ -13,7 +11,7 @@ import (
 // priority is got first, as Python compares priorities; of equal ones, what was
 // put first. A priority that cannot be compared with those that are there is
 // ErrType, and the item is not put.
-type PriorityQueue[P, T any] struct{ tasks[T] }
+type PriorityQueue[P, T any] struct{ tasks[T, priorityQueueKind] }
 
 // Prioritized is an item with its priority.
 type Prioritized[P, T any] struct {
@@ -22,32 +20,15 @@ type Prioritized[P, T any] struct {
 }
 
 // NewPriorityQueue makes a queue without a name. It takes maxsize items, or any
-// number if maxsize is left out or 0.
-func NewPriorityQueue[P, T any](ctx context.Context, m *Manager, maxsize ...int) (*PriorityQueue[P, T], error) {
-	return create[PriorityQueue[P, T]](ctx, m, priorityQueueType, boxed(maxsize)...)
+// number if maxsize is 0.
+func NewPriorityQueue[P, T any](ctx context.Context, m *Manager, maxsize int) (*PriorityQueue[P, T], error) {
+	return create[PriorityQueue[P, T]](ctx, m, maxsize)
 }
 
 // OpenPriorityQueue opens the queue of that name, and makes one of that maxsize
 // if there is none.
-func OpenPriorityQueue[P, T any](ctx context.Context, m *Manager, name string, maxsize ...int) (*PriorityQueue[P, T], error) {
-	return open[PriorityQueue[P, T]](ctx, m, name, priorityQueueType, boxed(maxsize)...)
-}
-
-// AttachPriorityQueue returns the queue that the token names.
-func AttachPriorityQueue[P, T any](ctx context.Context, m *Manager, token string) (*PriorityQueue[P, T], error) {
-	return attach[PriorityQueue[P, T]](ctx, m, token)
-}
-
-func (q *PriorityQueue[P, T]) from(r Ref) error { return q.adopt(r, priorityQueueType) }
-
-// UnmarshalWire decodes a reference to a PriorityQueue.
-func (q *PriorityQueue[P, T]) UnmarshalWire(v []byte, ctx any) error {
-	return q.decode(v, ctx, priorityQueueType)
-}
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (q *PriorityQueue[P, T]) DecodeMsgpack(dec *msgpack.Decoder) error {
-	return client.DecodeMsgpack(dec, q)
+func OpenPriorityQueue[P, T any](ctx context.Context, m *Manager, name string, maxsize int) (*PriorityQueue[P, T], error) {
+	return open[PriorityQueue[P, T]](ctx, m, name, maxsize)
 }
 
 func (q *PriorityQueue[P, T]) putPriority(ctx context.Context, priority P, item T, w wait) error {
@@ -98,33 +79,16 @@ func (q *PriorityQueue[P, T]) GetPriorityTimeout(ctx context.Context, d time.Dur
 }
 
 // SimpleQueue is a proxy of a queue without bound, tasks or end.
-type SimpleQueue[T any] struct{ object }
+type SimpleQueue[T any] struct{ base[simpleQueueKind] }
 
 // NewSimpleQueue makes a queue without a name.
 func NewSimpleQueue[T any](ctx context.Context, m *Manager) (*SimpleQueue[T], error) {
-	return create[SimpleQueue[T]](ctx, m, simpleQueueType)
+	return create[SimpleQueue[T]](ctx, m)
 }
 
 // OpenSimpleQueue opens the queue of that name, and makes one if there is none.
 func OpenSimpleQueue[T any](ctx context.Context, m *Manager, name string) (*SimpleQueue[T], error) {
-	return open[SimpleQueue[T]](ctx, m, name, simpleQueueType)
-}
-
-// AttachSimpleQueue returns the queue that the token names.
-func AttachSimpleQueue[T any](ctx context.Context, m *Manager, token string) (*SimpleQueue[T], error) {
-	return attach[SimpleQueue[T]](ctx, m, token)
-}
-
-func (q *SimpleQueue[T]) from(r Ref) error { return q.adopt(r, simpleQueueType) }
-
-// UnmarshalWire decodes a reference to a SimpleQueue.
-func (q *SimpleQueue[T]) UnmarshalWire(v []byte, ctx any) error {
-	return q.decode(v, ctx, simpleQueueType)
-}
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (q *SimpleQueue[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
-	return client.DecodeMsgpack(dec, q)
+	return open[SimpleQueue[T]](ctx, m, name)
 }
 
 // Put adds the item. It never waits for room.

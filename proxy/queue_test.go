@@ -99,9 +99,9 @@ func TestPutManyCancelled(t *testing.T) {
 
 func TestQueueHandsOver(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.OpenQueue[job](ctx, m, "jobs")
+	q, err := proxy.OpenQueue[job](ctx, m, "jobs", 0)
 	must(t, err)
-	done, err := proxy.NewQueue[string](ctx, m)
+	done, err := proxy.NewQueue[string](ctx, m, 0)
 	must(t, err)
 	due := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	got := make(chan job, 1)
@@ -125,7 +125,7 @@ func TestQueueHandsOver(t *testing.T) {
 
 func TestQueueCancel(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.NewQueue[int](ctx, m)
+	q, err := proxy.NewQueue[int](ctx, m, 0)
 	must(t, err)
 	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
@@ -140,7 +140,7 @@ func TestQueueCancel(t *testing.T) {
 
 func TestReceive(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.NewQueue[string](ctx, m)
+	q, err := proxy.NewQueue[string](ctx, m, 0)
 	must(t, err)
 	must(t, q.PutMany(ctx, "a", "b"))
 	d, err := q.Receive(ctx)
@@ -164,9 +164,9 @@ func TestReceive(t *testing.T) {
 
 func TestItemOfAnotherType(t *testing.T) {
 	ctx, m := manager(t)
-	texts, err := proxy.OpenQueue[string](ctx, m, "q")
+	texts, err := proxy.OpenQueue[string](ctx, m, "q", 0)
 	must(t, err)
-	numbers, err := proxy.OpenQueue[int](ctx, m, "q")
+	numbers, err := proxy.OpenQueue[int](ctx, m, "q", 0)
 	must(t, err)
 	must(t, texts.Put(ctx, "text"))
 	_, err = numbers.Get(ctx)
@@ -177,7 +177,7 @@ func TestItemOfAnotherType(t *testing.T) {
 
 func TestLifoQueue(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.NewLifoQueue[int](ctx, m)
+	q, err := proxy.NewLifoQueue[int](ctx, m, 0)
 	must(t, err)
 	must(t, q.PutMany(ctx, 1, 2, 3))
 	want[int](t, "Get")(q.Get(ctx))(3)
@@ -196,7 +196,7 @@ func TestJoinableQueue(t *testing.T) {
 
 func TestPriorityQueue(t *testing.T) {
 	ctx, m := manager(t)
-	q, err := proxy.NewPriorityQueue[int, string](ctx, m)
+	q, err := proxy.NewPriorityQueue[int, string](ctx, m, 0)
 	must(t, err)
 	must(t, q.Put(ctx, 5, "low"))
 	must(t, q.Put(ctx, 1, "high"))
@@ -210,7 +210,7 @@ func TestPriorityQueue(t *testing.T) {
 	want[string](t, "Get")(q.Get(ctx))("low too")
 	_, err = q.GetPriorityTimeout(ctx, 0)
 	wantErr(t, "GetPriorityTimeout", err, proxy.ErrEmpty)
-	mixed, err := proxy.NewPriorityQueue[any, string](ctx, m)
+	mixed, err := proxy.NewPriorityQueue[any, string](ctx, m, 0)
 	must(t, err)
 	must(t, mixed.Put(ctx, 1, "a"))
 	wantErr(t, "Put", mixed.Put(ctx, "x", "b"), proxy.ErrType)

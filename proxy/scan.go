@@ -7,30 +7,28 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// ScanOption adjusts an iteration over a container.
-type ScanOption func(*scan)
-
-// Strict makes an iteration end with ErrChanged once keys or elements came or
-// went since it began, as Python does.
-func Strict() ScanOption { return func(s *scan) { s.strict = true } }
-
-// PageSize sets how many entries one page has at most: 1 to 1000, by default
-// 1000. A page is one message.
-func PageSize(n int) ScanOption { return func(s *scan) { s.limit = n } }
+// ScanOptions adjusts an iteration over a container. The zero value is that of
+// All.
+type ScanOptions struct {
+	// Strict makes an iteration end with ErrChanged once keys or elements came
+	// or went since it began, as Python does.
+	Strict bool
+	// PageSize is how many entries one page has at most, 1 to 1000: 0 means
+	// 1000. A page is one message.
+	PageSize int
+}
 
 // scan is one iteration. It is not safe for concurrent use, as a loop is not.
 type scan struct {
-	strict bool
-	limit  int
-	err    error
+	ScanOptions
+	err error
 }
 
-func newScan(opts []ScanOption) *scan {
-	s := &scan{limit: pageRows}
-	for _, o := range opts {
-		o(s)
+func newScan(options ScanOptions) *scan {
+	if options.PageSize == 0 {
+		options.PageSize = pageRows
 	}
-	return s
+	return &scan{ScanOptions: options}
 }
 
 // pages calls page for one page after the other until it says that there is no
@@ -48,12 +46,12 @@ func (s *scan) pages(page func(after, version uint64, first bool) (next, newVers
 // args appends cursor and limit.
 func (s *scan) args(c *client.Call, after uint64) {
 	client.Arg(c, after)
-	client.Arg(c, s.limit)
+	client.Arg(c, s.PageSize)
 }
 
 // version appends the version that the container must still have.
 func (s *scan) version(c *client.Call, version uint64, first bool) {
-	if s.strict && !first {
+	if s.Strict && !first {
 		client.Arg(c, version)
 	} else {
 		c.ArgNil()

@@ -4,16 +4,12 @@ import (
 	"context"
 	"iter"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // Set is a proxy of a shared set. Elements are equal as in Python: 1, 1.0 and
 // true are one. All methods are atomic and safe for concurrent use.
-type Set[T comparable] struct{ object }
-
-const setType = "set"
+type Set[T comparable] struct{ base[setKind] }
 
 // Operand is the other side of an operation on sets: Of(...) or a *Set.
 type Operand[T comparable] interface{ operand(c *client.Call) }
@@ -35,12 +31,12 @@ func (s *Set[T]) operand(c *client.Call) { client.Arg(c, s.r) }
 
 // NewSet makes a set without a name.
 func NewSet[T comparable](ctx context.Context, m *Manager, init ...T) (*Set[T], error) {
-	s, err := create[Set[T]](ctx, m, setType)
+	s, err := create[Set[T]](ctx, m)
 	if err != nil || len(init) == 0 {
 		return s, err
 	}
 	if err := s.Update(ctx, Of(init...)); err != nil {
-		s.Release()
+		s.Drop()
 		return nil, err
 	}
 	return s, nil
@@ -48,21 +44,8 @@ func NewSet[T comparable](ctx context.Context, m *Manager, init ...T) (*Set[T], 
 
 // OpenSet opens the set of that name, and makes an empty one if there is none.
 func OpenSet[T comparable](ctx context.Context, m *Manager, name string) (*Set[T], error) {
-	return open[Set[T]](ctx, m, name, setType)
+	return open[Set[T]](ctx, m, name)
 }
-
-// AttachSet returns the set that the token names.
-func AttachSet[T comparable](ctx context.Context, m *Manager, token string) (*Set[T], error) {
-	return attach[Set[T]](ctx, m, token)
-}
-
-func (s *Set[T]) from(r Ref) error { return s.adopt(r, setType) }
-
-// UnmarshalWire decodes a reference to a set.
-func (s *Set[T]) UnmarshalWire(v []byte, ctx any) error { return s.decode(v, ctx, setType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (s *Set[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, s) }
 
 // element begins a call whose argument is an element.
 func (s *Set[T]) element(ctx context.Context, m *client.Method, v T) *client.Call {
@@ -174,8 +157,13 @@ func (s *Set[T]) Copy(ctx context.Context) ([]T, error) { return call0[[]T](ctx,
 // All iterates over the elements, page by page, while others may change the set:
 // no element comes twice, and none that was there throughout is left out. The
 // function says, after the loop, how it ended.
-func (s *Set[T]) All(ctx context.Context, opts ...ScanOption) (iter.Seq[T], func() error) {
-	sc := newScan(opts)
+func (s *Set[T]) All(ctx context.Context) (iter.Seq[T], func() error) {
+	return s.Scan(ctx, ScanOptions{})
+}
+
+// Scan is All with options.
+func (s *Set[T]) Scan(ctx context.Context, options ScanOptions) (iter.Seq[T], func() error) {
+	sc := newScan(options)
 	return func(yield func(T) bool) {
 		sc.err = nil
 		sc.pages(func(after, version uint64, first bool) (uint64, uint64, bool, error) {

@@ -2,43 +2,24 @@ package proxy
 
 import (
 	"context"
-
-	"github.com/vmihailenco/msgpack/v5"
-
-	"github.com/syncmanager/syncmanager/internal/client"
 )
 
 // Value is a proxy of a shared value with a typecode of Python's array module. A
 // value that the typecode cannot hold is ErrOverflow or ErrType, and nothing is
 // stored; one that a Python program made takes anything. All methods are atomic
 // and safe for concurrent use.
-type Value[T any] struct{ object }
-
-const valueType = "Value"
+type Value[T any] struct{ base[valueKind] }
 
 // NewValue makes a value without a name. The typecode is one of bBuwhHiIlLqQfd:
 // "q" is a 64-bit integer, "d" a 64-bit float.
 func NewValue[T any](ctx context.Context, m *Manager, typecode string, value T) (*Value[T], error) {
-	return create[Value[T]](ctx, m, valueType, typecode, value, true)
+	return create[Value[T]](ctx, m, typecode, value, true)
 }
 
 // OpenValue opens the value of that name, and makes one if there is none.
 func OpenValue[T any](ctx context.Context, m *Manager, name, typecode string, value T) (*Value[T], error) {
-	return open[Value[T]](ctx, m, name, valueType, typecode, value, true)
+	return open[Value[T]](ctx, m, name, typecode, value, true)
 }
-
-// AttachValue returns the value that the token names.
-func AttachValue[T any](ctx context.Context, m *Manager, token string) (*Value[T], error) {
-	return attach[Value[T]](ctx, m, token)
-}
-
-func (v *Value[T]) from(r Ref) error { return v.adopt(r, valueType) }
-
-// UnmarshalWire decodes a reference to a value.
-func (v *Value[T]) UnmarshalWire(b []byte, ctx any) error { return v.decode(b, ctx, valueType) }
-
-// DecodeMsgpack decodes a reference inside of a type that decodes itself.
-func (v *Value[T]) DecodeMsgpack(dec *msgpack.Decoder) error { return client.DecodeMsgpack(dec, v) }
 
 // Get returns the value.
 func (v *Value[T]) Get(ctx context.Context) (T, error) { return call0[T](ctx, v.object, &valueGet) }

@@ -28,7 +28,7 @@ func TestZeroProxies(t *testing.T) {
 	wantErr(t, "Call on a nil Ref", err, proxy.ErrValue)
 	_, err = proxy.As[proxy.Lock](nil)
 	wantErr(t, "As of nothing", err, proxy.ErrType)
-	d.Release()
+	d.Drop()
 	if d.Token() != "" || d.TypeID() != "" || d.String() == "" {
 		t.Errorf("zero proxy: token %q, typeid %q, %v", d.Token(), d.TypeID(), &d)
 	}

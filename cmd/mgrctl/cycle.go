@@ -191,7 +191,7 @@ func contention(ctx context.Context, m *proxy.Manager, o *proxy.ObjectInfo) (con
 	if err != nil {
 		return l, err
 	}
-	defer ref.Release()
+	defer ref.Drop()
 	waiting, err := m.Waiting(ctx, ref.ID())
 	if err != nil {
 		return l, err

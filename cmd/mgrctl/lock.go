@@ -228,7 +228,7 @@ role admin.`,
 				if err != nil {
 					return err
 				}
-				defer ref.Release()
+				defer ref.Drop()
 				s, err := lockState(bounded, ref)
 				if err != nil {
 					return err

@@ -253,7 +253,7 @@ func (a *app) queueState(ctx context.Context, m *proxy.Manager, o *proxy.ObjectI
 	if err != nil {
 		return nil, nil, err
 	}
-	defer ref.Release()
+	defer ref.Drop()
 	n, err := proxy.Call[int64](ctx, ref, "maxsize")
 	if err != nil {
 		return nil, nil, err

@@ -68,7 +68,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	m, done, err := demo.Connect(ctx, func(srv *managers.Server) error {
-		return managers.Register(srv, "Bank", NewBank, managers.TypeOptions{})
+		return srv.Register("Bank", NewBank, managers.TypeOptions{})
 	})
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 		if err := teams.Set(ctx, team, list); err != nil {
 			return err
 		}
-		list.Release() // the dict holds it now
+		list.Drop() // the dict holds it now
 	}
 
 	// What comes out of the dict is a proxy of the same list.
@@ -63,7 +63,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	red.Release()
+	red.Drop()
 	if err := teams.Clear(ctx); err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func runner(ctx context.Context, m *proxy.Manager) error {
 	if err != nil {
 		return err
 	}
-	start, err := proxy.OpenBarrier(ctx, m, "start", runners)
+	start, err := proxy.OpenBarrier(ctx, m, "start", runners, 0)
 	if err != nil {
 		return err
 	}

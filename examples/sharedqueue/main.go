@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer done()
-	messages, err := proxy.OpenQueue[string](ctx, m, "messages")
+	messages, err := proxy.OpenQueue[string](ctx, m, "messages", 0)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func connected(ctx context.Context, part func(*proxy.Manager) error) error {
 
 // produce puts all lines into the queue and then shuts it down.
 func produce(ctx context.Context, m *proxy.Manager, files []string) error {
-	lines, err := proxy.OpenQueue[string](ctx, m, linesQueue)
+	lines, err := proxy.OpenQueue[string](ctx, m, linesQueue, 0)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func produce(ctx context.Context, m *proxy.Manager, files []string) error {
 
 // work counts the words of the lines that this worker gets.
 func work(ctx context.Context, m *proxy.Manager, name string) error {
-	lines, err := proxy.OpenQueue[string](ctx, m, linesQueue)
+	lines, err := proxy.OpenQueue[string](ctx, m, linesQueue, 0)
 	if err != nil {
 		return err
 	}

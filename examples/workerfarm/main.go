@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := proxy.OpenQueue[Result](ctx, m, "results")
+	results, err := proxy.OpenQueue[Result](ctx, m, "results", 0)
 	if err != nil {
 		return err
 	}
@@ -86,11 +86,11 @@ func run(ctx context.Context) error {
 }
 
 func worker(ctx context.Context, m *proxy.Manager) error {
-	jobs, err := proxy.OpenJoinableQueue[Job](ctx, m, "jobs")
+	jobs, err := proxy.OpenJoinableQueue[Job](ctx, m, "jobs", 0)
 	if err != nil {
 		return err
 	}
-	results, err := proxy.OpenQueue[Result](ctx, m, "results")
+	results, err := proxy.OpenQueue[Result](ctx, m, "results", 0)
 	if err != nil {
 		return err
 	}

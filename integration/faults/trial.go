@@ -165,7 +165,7 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 		return nil, err
 	}
 	open := func(err2 error) { err = errors.Join(err, err2) }
-	s.queue, err = proxy.OpenQueue[int](ctx, s.m, "queue")
+	s.queue, err = proxy.OpenQueue[int](ctx, s.m, "queue", 0)
 	var e error
 	s.dict, e = proxy.OpenDict[string, int](ctx, s.m, "dict")
 	open(e)
@@ -175,11 +175,11 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 	open(e)
 	s.permits, e = proxy.OpenSemaphore(ctx, s.m, "permits", trialPermits)
 	open(e)
-	s.barrier, e = proxy.OpenBarrier(ctx, s.m, "barrier", t.Survivors)
+	s.barrier, e = proxy.OpenBarrier(ctx, s.m, "barrier", t.Survivors, 0)
 	open(e)
 	s.value, e = proxy.OpenValue(ctx, s.m, "value", "q", 0)
 	open(e)
-	s.doomed, e = proxy.OpenBarrier(ctx, s.m, "doomed", 3)
+	s.doomed, e = proxy.OpenBarrier(ctx, s.m, "doomed", 3, 0)
 	open(e)
 	return s, err
 }

@@ -200,7 +200,7 @@ type peer struct {
 	testing.TB
 	nc     net.Conn
 	in     *link.Reader
-	who    auth.Session
+	who    auth.Peer
 	serial uint64
 }
 
@@ -367,7 +367,7 @@ func beside(t testing.TB, m *proxy.Manager) *good {
 	ctx := t.Context()
 	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](ctx, m, "good/dict"))
 	l := must1[*proxy.Lock](t)(proxy.OpenLock(ctx, m, "good/lock"))
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "good/queue"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "good/queue", 0))
 	g := &good{t: t, m: m, stop: make(chan struct{}), done: make(chan struct{})}
 	step := func() error {
 		h, err := l.Acquire(ctx)

@@ -102,7 +102,7 @@ func TestLimits(t *testing.T) {
 			}
 			_, err := m.Create(s.ctx, "dict")
 			overloaded(s, err, "the limit is 3")
-			all[0].Release()
+			all[0].Drop()
 			until(s, "there is room again", func() bool { return errOf(m.Create(s.ctx, "dict")) == nil })
 		}},
 		"references": {managers.Limits{References: 2}, func(s *server, m *proxy.Manager) {
@@ -114,9 +114,9 @@ func TestLimits(t *testing.T) {
 			second := must1[*proxy.Ref](s)(m.Open(s.ctx, "n2", "dict"))
 			_, err := m.Open(s.ctx, "n1", "dict")
 			overloaded(s, err, "the limit is 2")
-			first.Release()
+			first.Drop()
 			until(s, "there is room again", func() bool { return errOf(m.Open(s.ctx, "n1", "dict")) == nil })
-			second.Release()
+			second.Drop()
 		}},
 		"items": {managers.Limits{Items: 4}, func(s *server, m *proxy.Manager) {
 			for _, typeid := range []string{"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue", "JoinableQueue"} {
@@ -145,7 +145,7 @@ func TestLimits(t *testing.T) {
 			overloaded(s, errOf(m.Create(s.ctx, "Array", "q", []int{1, 2, 3, 4, 5})), "4")
 		}},
 		"bytes": {managers.Limits{Bytes: 1 << 20}, func(s *server, m *proxy.Manager) {
-			q := must1[*proxy.Queue[[]byte]](s)(proxy.NewQueue[[]byte](s.ctx, m))
+			q := must1[*proxy.Queue[[]byte]](s)(proxy.NewQueue[[]byte](s.ctx, m, 0))
 			e := must1[*proxy.Event](s)(proxy.NewEvent(s.ctx, m))
 			d := must1[*proxy.Dict[string, []byte]](s)(proxy.NewDict[string, []byte](s.ctx, m))
 			s.must(d.Set(s.ctx, "k", make([]byte, 1000)))
@@ -178,7 +178,7 @@ func TestLimits(t *testing.T) {
 				s.Errorf("a read above the limit: %d bytes, %v", len(v), err)
 			}
 			s.must(d.Delete(s.ctx, "k"))
-			e.Release()
+			e.Drop()
 			for range n - 1 {
 				_, err := q.Get(s.ctx)
 				s.must(err)
@@ -214,7 +214,7 @@ func TestLimitMessage(t *testing.T) {
 		t.Errorf("a part of it: %d bytes, %v", len(v), err)
 	}
 	// Items that do not fit together stay where they are.
-	q := must1[*proxy.Queue[[]byte]](t)(proxy.NewQueue[[]byte](s.ctx, m))
+	q := must1[*proxy.Queue[[]byte]](t)(proxy.NewQueue[[]byte](s.ctx, m, 0))
 	for range 4 {
 		s.must(q.Put(s.ctx, make([]byte, 400<<10)))
 	}

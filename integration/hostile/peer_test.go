@@ -55,7 +55,7 @@ func worker(t testing.TB) (*server, *Worker, *proxy.Manager, *proxy.Ref) {
 	t.Helper()
 	w := &Worker{started: make(chan struct{}, 16), ended: make(chan error, 16)}
 	s := serve(t, plain, managers.Config{}, func(srv *managers.Server) {
-		if err := managers.RegisterValue(srv, "Worker", w, managers.TypeOptions{Concurrent: true}); err != nil {
+		if err := srv.RegisterValue("Worker", w, managers.TypeOptions{Concurrent: true}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -67,7 +67,7 @@ func worker(t testing.TB) (*server, *Worker, *proxy.Manager, *proxy.Ref) {
 // late answers come while others are under way, the client calls as before.
 func TestCallsThatTimeOutLeaveTheClientAble(t *testing.T) {
 	s, _, m, ref := worker(t)
-	q := must1[*proxy.Queue[int]](t)(proxy.NewQueue[int](s.ctx, m))
+	q := must1[*proxy.Queue[int]](t)(proxy.NewQueue[int](s.ctx, m, 0))
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
@@ -159,9 +159,9 @@ func TestProxyAfterTheCollectorRan(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	l := must1[*proxy.List[int]](t)(proxy.NewList(s.ctx, m, 1))
-	l.Release()
+	l.Drop()
 	runtime.GC()
-	is(t, "a released proxy", errOf(l.Len(s.ctx)), proxy.ErrReleased)
+	is(t, "a released proxy", errOf(l.Len(s.ctx)), proxy.ErrDropped)
 	until(t, "the server has let go of what the client has", func() bool {
 		runtime.GC()
 		return info(t, m, "objects") == 2
@@ -174,7 +174,7 @@ func TestProxyAfterTheCollectorRan(t *testing.T) {
 func TestReferencesOfVanishedClients(t *testing.T) {
 	s := serve(t, plain, managers.Config{})
 	m := s.client()
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](s.ctx, m, "q"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](s.ctx, m, "q", 0))
 	start := time.Now()
 	for i := range 50 {
 		p, _ := s.session(time.Second)

@@ -73,7 +73,7 @@ func (c *Counter) Count() int    { return c.n }
 // which key may not do what.
 func TestRoles(t *testing.T) {
 	k := serveKeys(t, managers.Config{}, func(srv *managers.Server) {
-		if err := managers.RegisterValue(srv, "Counter", &Counter{}, managers.TypeOptions{Reads: []string{"Count"}}); err != nil {
+		if err := srv.RegisterValue("Counter", &Counter{}, managers.TypeOptions{Reads: []string{"Count"}}); err != nil {
 			t.Fatal(err)
 		}
 		srv.HandleConn("echo", func(c *connection.Conn) { _ = c.SendBytes([]byte("hello")) })
@@ -87,12 +87,12 @@ func TestRoles(t *testing.T) {
 	}
 	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](ctx, write, "d"))
 	k.must(d.Set(ctx, "k", 1))
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, write, "q"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, write, "q", 0))
 	k.must(q.Put(ctx, 1))
 	must1[*proxy.Lock](t)(proxy.OpenLock(ctx, write, "l"))
 
 	rd := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](ctx, read, "d"))
-	rq := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, read, "q"))
+	rq := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, read, "q", 0))
 	rl := must1[*proxy.Lock](t)(proxy.OpenLock(ctx, read, "l"))
 	if v, err := rd.Get(ctx, "k"); v != 1 || err != nil {
 		t.Errorf("a reader reads %d, %v", v, err)
@@ -183,7 +183,7 @@ func TestPrefixes(t *testing.T) {
 		refs = append(refs, must1[*proxy.Ref](t)(team.Create(ctx, "list")))
 	}
 	overloaded(t, errOf(team.Create(ctx, "list")), "the limit is 3")
-	refs[0].Release()
+	refs[0].Drop()
 	k.must(team.Remove(ctx, "team/a"))
 }
 
@@ -213,7 +213,7 @@ func TestReplacedKeys(t *testing.T) {
 			return proxy.OpenDict[string, int](ctx, m, "team/d")
 		}())
 	}
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, clients["write"], "q"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, clients["write"], "q", 0))
 	waiting := make(chan error, 1)
 	go func() { waiting <- errOf(q.Get(ctx)) }()
 	until(t, "a call waits", func() bool { return info(t, admin, "parked") == 1 })

@@ -272,7 +272,7 @@ func TestKeysMadeToCollide(t *testing.T) {
 	const n = 20_000
 	fill := func(key func(i int) any) time.Duration {
 		d := must1[*proxy.Ref](t)(m.Create(s.ctx, "dict"))
-		defer d.Release()
+		defer d.Drop()
 		pairs := make([]any, n)
 		for i := range pairs {
 			pairs[i] = []any{key(i), i}

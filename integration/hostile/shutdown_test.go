@@ -19,7 +19,7 @@ import (
 func TestShutdownInGoodOrder(t *testing.T) {
 	w := &Worker{started: make(chan struct{}, 1), ended: make(chan error, 1)}
 	s := serve(t, plain, managers.Config{ShutdownGrace: limit}, func(srv *managers.Server) {
-		if err := managers.RegisterValue(srv, "Worker", w, managers.TypeOptions{Concurrent: true}); err != nil {
+		if err := srv.RegisterValue("Worker", w, managers.TypeOptions{Concurrent: true}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -28,7 +28,7 @@ func TestShutdownInGoodOrder(t *testing.T) {
 	m := s.client(proxy.Config{OnExpired: func(err error) { over <- err }})
 	idle, early := s.client(), s.peer() // authenticated, and without a session
 	worker := must1[*proxy.Ref](t)(m.Create(ctx, "Worker"))
-	q := must1[*proxy.Queue[int]](t)(proxy.NewQueue[int](ctx, m))
+	q := must1[*proxy.Queue[int]](t)(proxy.NewQueue[int](ctx, m, 0))
 	l := must1[*proxy.Lock](t)(proxy.NewLock(ctx, m))
 	must1[*proxy.Hold](t)(l.Acquire(ctx))
 	c := must1[*proxy.Condition](t)(proxy.NewCondition(ctx, m, nil))
@@ -96,7 +96,7 @@ func TestShutdownInGoodOrder(t *testing.T) {
 func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	w := &Worker{started: make(chan struct{}, 1), ended: make(chan error, 1)}
 	s := serve(t, plain, managers.Config{ShutdownGrace: 200 * time.Millisecond}, func(srv *managers.Server) {
-		if err := managers.RegisterValue(srv, "Worker", w, managers.TypeOptions{}); err != nil {
+		if err := srv.RegisterValue("Worker", w, managers.TypeOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	})

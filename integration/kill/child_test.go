@@ -54,7 +54,7 @@ func child(job string) {
 		fmt.Println("lost:", h.Err())
 		fmt.Println("guarded write:", d.Set(proxy.WithHold(ctx, h), "k", pid))
 	case "wait":
-		q, err := proxy.OpenQueue[int](ctx, m, "queue")
+		q, err := proxy.OpenQueue[int](ctx, m, "queue", 0)
 		check(err)
 		l, err := proxy.OpenLock(ctx, m, "lock")
 		check(err)
@@ -62,19 +62,19 @@ func child(job string) {
 		_, err = q.Get(ctx)
 		check(err)
 	case "barrier":
-		b, err := proxy.OpenBarrier(ctx, m, "barrier", 3)
+		b, err := proxy.OpenBarrier(ctx, m, "barrier", 3, 0)
 		check(err)
 		_, err = b.Wait(ctx)
 		check(err)
 	case "put":
-		q, err := proxy.OpenQueue[[2]int](ctx, m, "queue")
+		q, err := proxy.OpenQueue[[2]int](ctx, m, "queue", 0)
 		check(err)
 		for i := 0; ; i++ {
 			check(q.Put(ctx, [2]int{pid, i}))
 			fmt.Println("put", pid, i)
 		}
 	case "get":
-		q, err := proxy.OpenQueue[int](ctx, m, "queue")
+		q, err := proxy.OpenQueue[int](ctx, m, "queue", 0)
 		check(err)
 		for {
 			d, err := q.Receive(ctx)

@@ -52,7 +52,7 @@ func TestKilledWaiter(t *testing.T) {
 	until(t, "it waits for an item and for the lock", func() bool { return info(t, m, "parked") == 2 })
 	p.kill()
 	s.log.wait(t, "lost its connection")
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "queue"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "queue", 0))
 	start := time.Now()
 	for i := range 3 {
 		s.must(q.Put(ctx, i))
@@ -73,7 +73,7 @@ func TestKilledParty(t *testing.T) {
 	s := serve(t)
 	ctx, m := s.ctx, s.client()
 	p := s.program("barrier", time.Second)
-	b := must1[*proxy.Barrier](t)(proxy.OpenBarrier(ctx, m, "barrier", 3))
+	b := must1[*proxy.Barrier](t)(proxy.OpenBarrier(ctx, m, "barrier", 3, 0))
 	until(t, "it waits", func() bool { n, err := b.NWaiting(ctx); return n == 1 && err == nil })
 	done := make(chan error, 1)
 	go func() { done <- errOf(b.Wait(ctx)) }()
@@ -105,7 +105,7 @@ func TestKilledPutters(t *testing.T) {
 		}
 	}
 	until(t, "the sessions are gone", func() bool { return info(t, m, "sessions") == 1 })
-	q := must1[*proxy.Queue[[2]int]](t)(proxy.OpenQueue[[2]int](ctx, m, "queue"))
+	q := must1[*proxy.Queue[[2]int]](t)(proxy.OpenQueue[[2]int](ctx, m, "queue", 0))
 	found := make(map[int]int)
 	for {
 		item, err := q.TryGet(ctx)
@@ -135,7 +135,7 @@ func TestKilledGetters(t *testing.T) {
 	s := serve(t)
 	ctx, m := s.ctx, s.client()
 	const n = 3000
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "queue"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](ctx, m, "queue", 0))
 	for i := 0; i < n; i += 500 {
 		var items []int
 		for j := range 500 {

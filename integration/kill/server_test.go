@@ -26,7 +26,7 @@ import (
 type peer struct {
 	nc  net.Conn
 	in  *link.Reader
-	who auth.Session
+	who auth.Peer
 }
 
 func (s *server) peer() *peer {
@@ -193,7 +193,7 @@ func TestKilledServer(t *testing.T) {
 	s.start()
 	over := make(chan error, 1)
 	m := s.client(proxy.Config{OnExpired: func(err error) { over <- err }})
-	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](s.ctx, m, "queue"))
+	q := must1[*proxy.Queue[int]](t)(proxy.OpenQueue[int](s.ctx, m, "queue", 0))
 	lock := must1[*proxy.Lock](t)(proxy.OpenLock(s.ctx, m, "lock"))
 	h := must1[*proxy.Hold](t)(lock.Acquire(s.ctx))
 	s.must(q.Put(s.ctx, 1))

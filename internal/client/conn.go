@@ -37,10 +37,10 @@ type conn struct {
 }
 
 // dial makes a connection that is ready for OPEN or RESUME.
-func (s *Session) dial(ctx context.Context) (*conn, auth.Session, error) {
+func (s *Session) dial(ctx context.Context) (*conn, auth.Peer, error) {
 	nc, who, err := s.config.Dial(ctx)
 	if err != nil {
-		return nil, auth.Session{}, err
+		return nil, auth.Peer{}, err
 	}
 	out := link.NewOutbox(nc, link.OutboxConfig{Limit: outboxLimit})
 	c := &conn{

@@ -88,12 +88,12 @@ func TestArguments(t *testing.T) {
 			t.Errorf("a proxy of another session: %v", err)
 		}
 		released := testRef(s, 7, "list")
-		released.Release()
-		released.Release()
-		if _, err := call[any](ctx, d, &get, released); !errors.Is(err, wire.ErrReleased) {
+		released.Drop()
+		released.Drop()
+		if _, err := call[any](ctx, d, &get, released); !errors.Is(err, wire.ErrDropped) {
 			t.Errorf("a released proxy among the arguments: %v", err)
 		}
-		if _, err := call[any](ctx, released, &get, 1); !errors.Is(err, wire.ErrReleased) {
+		if _, err := call[any](ctx, released, &get, 1); !errors.Is(err, wire.ErrDropped) {
 			t.Errorf("a released proxy: %v", err)
 		}
 		if _, err := call[any](ctx, Ref{}, &get, 1); !errors.Is(err, wire.ErrValue) {

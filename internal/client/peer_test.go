@@ -28,15 +28,15 @@ func newPeer(t *testing.T) *peer { return &peer{t: t, conns: make(chan *peerConn
 
 var errDown = errors.New("nobody listens")
 
-func (p *peer) dial(ctx context.Context) (net.Conn, auth.Session, error) {
+func (p *peer) dial(ctx context.Context) (net.Conn, auth.Peer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.n++
 	if p.down {
-		return nil, auth.Session{}, errDown
+		return nil, auth.Peer{}, errDown
 	}
 	a, b := link.Pipe()
-	var who auth.Session
+	var who auth.Peer
 	who.Binding[0] = byte(p.n)
 	who.SessionKey[0] = byte(p.n)
 	p.conns <- &peerConn{t: p.t, nc: b, in: link.NewReader(b, 0), out: link.NewOutbox(b, link.OutboxConfig{})}

@@ -17,15 +17,15 @@ import (
 // calls on it fail.
 //
 // An object without a name lives in the server as long as something refers to
-// it. A Ref counts until Release is called or the garbage collector finds that
+// it. A Ref counts until Drop is called or the garbage collector finds that
 // nobody has it. All methods are safe for concurrent use.
 type Ref struct{ h *handle }
 
 // handle is what the copies of one Ref share.
 type handle struct {
-	object  atomic.Pointer[object] // nil once released
+	object  atomic.Pointer[object] // nil once dropped
 	typeid  string                 // for errors after that
-	cleanup runtime.Cleanup        // drops the hold if nobody releases it
+	cleanup runtime.Cleanup        // drops the hold if nobody drops it
 }
 
 // newRef returns a Ref that takes over one hold of the object.
@@ -45,7 +45,7 @@ func (r Ref) acquire() (*object, error) {
 	ok := o != nil && o.acquire()
 	runtime.KeepAlive(r.h) // until then, its hold is the object's life
 	if !ok {
-		return nil, wire.Errorf(wire.CodeReleased, "this proxy of a %s was released", r.h.typeid)
+		return nil, wire.Errorf(wire.CodeDropped, "this proxy of a %s was dropped", r.h.typeid)
 	}
 	return o, nil
 }
@@ -53,10 +53,10 @@ func (r Ref) acquire() (*object, error) {
 // IsZero reports whether the Ref refers to nothing.
 func (r Ref) IsZero() bool { return r.h == nil }
 
-// Release gives the proxy up: calls under way end as usual, later ones fail
-// with ErrReleased. It does not block, and may be called again. Other proxies
+// Drop gives the proxy up: calls under way end as usual, later ones fail with
+// ErrDropped. It does not block, and may be called again. Other proxies
 // of the same object are not affected.
-func (r Ref) Release() {
+func (r Ref) Drop() {
 	if r.h == nil {
 		return
 	}
@@ -67,7 +67,7 @@ func (r Ref) Release() {
 	}
 }
 
-// TypeID returns the object's typeid, also after Release.
+// TypeID returns the object's typeid, also after Drop.
 func (r Ref) TypeID() string {
 	if r.h == nil {
 		return ""
@@ -75,7 +75,7 @@ func (r Ref) TypeID() string {
 	return r.h.typeid
 }
 
-// ID returns the object's ident, without its secret part; 0 after Release.
+// ID returns the object's ident, without its secret part; 0 after Drop.
 func (r Ref) ID() uint64 {
 	if r.h == nil {
 		return 0
@@ -87,7 +87,7 @@ func (r Ref) ID() uint64 {
 	return o.ref.ID
 }
 
-// SessionOf returns the session that the Ref belongs to, nil after Release.
+// SessionOf returns the session that the Ref belongs to, nil after Drop.
 func SessionOf(r Ref) *Session {
 	if r.h == nil {
 		return nil
@@ -106,7 +106,7 @@ func (r Ref) String() string {
 	}
 	o := r.h.object.Load()
 	if o == nil {
-		return "<" + r.h.typeid + ", released>"
+		return "<" + r.h.typeid + ", dropped>"
 	}
 	return fmt.Sprintf("<%s, id %#x>", o.ref.TypeID, o.ref.ID)
 }
@@ -118,7 +118,7 @@ func (r Ref) AppendWire(b []byte) ([]byte, error) {
 	}
 	o := r.h.object.Load()
 	if o == nil {
-		return b, wire.Errorf(wire.CodeReleased, "this proxy of a %s was released", r.h.typeid)
+		return b, wire.Errorf(wire.CodeDropped, "this proxy of a %s was dropped", r.h.typeid)
 	}
 	return wire.AppendRef(b, o.ref), nil
 }
@@ -182,22 +182,10 @@ func typeMatches(typeid []byte, typeids []string) bool {
 	return len(typeids) == 0
 }
 
-// Expect returns an error unless the Ref is of one of the typeids.
-func Expect(r Ref, typeids ...string) error {
-	if r.h != nil && typeMatches([]byte(r.h.typeid), typeids) {
-		return nil
-	}
-	got := "got a proxy of a " + r.TypeID()
-	if r.h == nil {
-		got = "got a proxy that refers to nothing"
-	}
-	return wire.Errorf(wire.CodeType, "%s, want one of a %s", got, strings.Join(typeids, " or "))
-}
-
 // Reference returns the Ref itself. With it, a Ref goes wherever a proxy does.
 func (r Ref) Reference() Ref { return r }
 
-// Again returns another proxy of the same object, which is released on its own.
+// Again returns another proxy of the same object, which is dropped on its own.
 func (r Ref) Again() (Ref, error) {
 	o, err := r.acquire()
 	if err != nil {

@@ -60,22 +60,22 @@ func TestCountsOfReferences(t *testing.T) {
 		}
 		refs = append(refs, fetch(8)...)
 		// Four proxies of two objects: 8 was granted three times, 9 once.
-		refs[0].Release()
-		refs[1].Release()
-		refs[1].Release()
+		refs[0].Drop()
+		refs[1].Drop()
+		refs[1].Drop()
 		if got := c.expectRelease(); !slices.Equal(got, []uint64{9, 1}) {
 			t.Errorf("released %v, want 9 once", got)
 		}
-		refs[2].Release()
+		refs[2].Drop()
 		again, err := refs[3].Again()
 		if err != nil {
 			t.Fatal(err)
 		}
-		refs[3].Release()
-		if _, err := refs[3].Again(); !errors.Is(err, wire.ErrReleased) {
+		refs[3].Drop()
+		if _, err := refs[3].Again(); !errors.Is(err, wire.ErrDropped) {
 			t.Errorf("Again of a released proxy: %v", err)
 		}
-		again.Release()
+		again.Drop()
 		if got := c.expectRelease(); !slices.Equal(got, []uint64{8, 3}) {
 			t.Errorf("released %v, want 8 three times", got)
 		}
@@ -85,7 +85,7 @@ func TestCountsOfReferences(t *testing.T) {
 			ids = append(ids, 100+id)
 		}
 		for _, r := range fetch(ids...) {
-			r.Release()
+			r.Drop()
 		}
 		if got := c.expectRelease(); len(got) != 200 {
 			t.Errorf("%d objects in one release", len(got)/2)
@@ -121,8 +121,8 @@ func TestReleaseWaitsForCalls(t *testing.T) {
 		q, arg := testRef(s, 5, "Queue"), testRef(s, 6, "list")
 		r := goCall(context.Background(), q, &put, arg)
 		m := c.expectCall()
-		q.Release()
-		arg.Release()
+		q.Drop()
+		arg.Drop()
 		time.Sleep(time.Second)
 		c.reply(m.Serial, nil)
 		if got := <-r; got.err != nil {
@@ -141,7 +141,7 @@ func TestReleaseIsRepeated(t *testing.T) {
 		p := newPeer(t)
 		s, c := open(t, p, Config{})
 		defer end(s)
-		testRef(s, 5, "list").Release()
+		testRef(s, 5, "list").Drop()
 		m := c.expectCall()
 		c.out.Close()
 		c = <-p.conns
@@ -273,7 +273,7 @@ func TestPanicEndsTheCall(t *testing.T) {
 			t.Errorf("result: panic %v", got)
 		}
 		c.expectCancel(m.Serial, wire.CancelAbandon)
-		d.Release()
+		d.Drop()
 		if got := c.expectRelease(); !slices.Equal(got, []uint64{5, 1}) {
 			t.Errorf("released %v, want 5 once", got)
 		}

@@ -42,7 +42,7 @@ const (
 // Dialer makes a connection to the server and runs the handshakes on it: what
 // it returns is ready for frames. It is called again whenever the connection
 // broke.
-type Dialer func(ctx context.Context) (net.Conn, auth.Session, error)
+type Dialer func(ctx context.Context) (net.Conn, auth.Peer, error)
 
 // Config configures a session. Dial is required; zeros mean the defaults.
 type Config struct {

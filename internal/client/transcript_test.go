@@ -228,7 +228,7 @@ func TestConversation(t *testing.T) {
 		tr.client(c)
 
 		tr.note("The dict is released. Releases are calls, so they happen once.")
-		d.Release()
+		d.Drop()
 		m = tr.call(c)
 		tr.reply(c, m.Serial, nil)
 		tr.client(c)

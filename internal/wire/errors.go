@@ -37,7 +37,7 @@ const (
 	CodeNotFound       Code = 33 // KeyError
 	CodeExists         Code = 34 // ValueError
 	CodeRemoved        Code = 35 // ReferenceError
-	CodeReleased       Code = 36 // ReferenceError; never sent, a client's own
+	CodeDropped        Code = 36 // ReferenceError; never sent, a client's own
 	CodeCancelled      Code = 40 // RuntimeError
 	CodeDeadlock       Code = 41 // RuntimeError
 	CodeLockLost       Code = 42 // RuntimeError
@@ -77,7 +77,7 @@ var codeNames = map[Code]struct{ name, python string }{
 	CodeNotFound:       {"not_found", "KeyError"},
 	CodeExists:         {"exists", "ValueError"},
 	CodeRemoved:        {"removed", "ReferenceError"},
-	CodeReleased:       {"released", "ReferenceError"},
+	CodeDropped:        {"dropped", "ReferenceError"},
 	CodeCancelled:      {"cancelled", "RuntimeError"},
 	CodeDeadlock:       {"deadlock", "RuntimeError"},
 	CodeLockLost:       {"lock_lost", "RuntimeError"},
@@ -144,7 +144,7 @@ var (
 	ErrNotFound       = sentinel(CodeNotFound, "no object of that name")
 	ErrExists         = sentinel(CodeExists, "name is taken")
 	ErrRemoved        = sentinel(CodeRemoved, "object was removed")
-	ErrReleased       = sentinel(CodeReleased, "proxy was released")
+	ErrDropped        = sentinel(CodeDropped, "proxy was dropped")
 	ErrCancelled      = sentinel(CodeCancelled, "call was cancelled")
 	ErrDeadlock       = sentinel(CodeDeadlock, "deadlock")
 	ErrLockLost       = sentinel(CodeLockLost, "lock is no longer held")

@@ -136,7 +136,7 @@ func (d *manager) fill(ctx context.Context, name string, r Request) error {
 	if err != nil {
 		return err
 	}
-	defer dict.Release()
+	defer dict.Drop()
 	v := value(r.Size)
 	for at := 0; at < r.Keys; {
 		pairs := make(map[string]string, fillBatch)
@@ -179,7 +179,7 @@ func (d *manager) Op(ctx context.Context, r Request, i int) (Op, error) {
 			if err != nil {
 				return err
 			}
-			made.Release()
+			made.Drop()
 			return nil
 		}, nil
 	case OpAdd:
@@ -224,7 +224,7 @@ func dictOp(ctx context.Context, dict *proxy.Dict[string, string], r Request, i 
 }
 
 func queueOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {
-	queue, err := proxy.OpenQueue[string](ctx, m, queueName)
+	queue, err := proxy.OpenQueue[string](ctx, m, queueName, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (d *manager) park(ctx context.Context, r Request) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	puts, err := proxy.OpenQueue[string](ctx, m, queueName)
+	puts, err := proxy.OpenQueue[string](ctx, m, queueName, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (d *manager) park(ctx context.Context, r Request) (Sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		if queues[i], err = proxy.OpenQueue[string](ctx, s, queueName); err != nil {
+		if queues[i], err = proxy.OpenQueue[string](ctx, s, queueName, 0); err != nil {
 			return nil, err
 		}
 	}

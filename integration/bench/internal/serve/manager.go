@@ -49,7 +49,7 @@ func StartManager(dir, sockets string, key []byte) (*Manager, map[string]string,
 	srv := managers.NewServer(managers.Config{AuthKey: k})
 	// Adding needs no turn; a type that does is slower by its own lock.
 	options := managers.TypeOptions{Exposed: []string{"Add"}, Concurrent: true}
-	if err := managers.Register(srv, AdderType, func() Adder { return Adder{} }, options); err != nil {
+	if err := srv.Register(AdderType, func() Adder { return Adder{} }, options); err != nil {
 		return nil, nil, fmt.Errorf("manager: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
