@@ -18,7 +18,7 @@ const module = "github.com/syncmanager/syncmanager"
 // floors is the house: a package may import those of lower floors alone.
 var floors = map[string]int{
 	"auth": 0, "internal/wire": 0, "internal/pickle": 0, "internal/defaults": 0, "internal/supervise": 0,
-	"internal/link": 1, "internal/engine": 1,
+	"internal/link": 1, "internal/engine": 1, "internal/group": 1,
 	"connection": 2, "internal/objects": 2,
 	"internal/client": 3, "internal/pydoor": 3,
 	"proxy": 4, "managers": 4,
@@ -27,9 +27,11 @@ var floors = map[string]int{
 
 // alone are the packages that may import no others of ours than these.
 var alone = map[string][]string{
-	"auth":            {},
-	"internal/wire":   {},
-	"internal/engine": {"internal/wire"},
+	"auth":             {},
+	"internal/wire":    {},
+	"internal/engine":  {"internal/wire"},
+	"internal/journal": {},
+	"internal/group":   {"internal/journal"},
 }
 
 // apart are the packages that no way of imports may lead between.
