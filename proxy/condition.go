@@ -39,10 +39,17 @@ const (
 // NewCondition makes a condition without a name, over the Lock or RLock that is
 // given, or over an RLock of its own if lock is nil.
 func NewCondition(ctx context.Context, m *Manager, lock Proxy) (*Condition, error) {
-	if lock == nil {
-		return create[Condition](ctx, m)
+	var args []any
+	kind := int32(lockReentrant)
+	if lock != nil {
+		args = append(args, lock.Reference())
+		kind = lockUnknown
 	}
-	return create[Condition](ctx, m, lock.Reference())
+	k, err := create[Condition](ctx, m, args...)
+	if err == nil {
+		k.lock = kind
+	}
+	return k, err
 }
 
 // OpenCondition opens the condition of that name, and makes one over an RLock of
@@ -55,18 +62,23 @@ func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, er
 	c := k.begin(ctx, &conditionAcquire, 1)
 	w.apply(c)
 	client.Arg(c, owner.id)
-	return acquire(ctx, k.object, c, owner, k)
+	h, err := acquire(ctx, k.object, c, owner, k)
+	if err != nil || atomic.LoadInt32(&k.lock) != lockUnknown {
+		return h, err
+	}
+	// Before anything can go wrong: the release must know it.
+	if _, err := k.plain(context.WithoutCancel(ctx)); err != nil {
+		h.over(lost(err))
+		return nil, err
+	}
+	return h, nil
 }
 
-func (k *Condition) end(ctx context.Context, h *Hold) error {
-	plain, err := k.plain(ctx)
-	if err != nil {
-		return err
+func (k *Condition) end(ctx context.Context, h *hold) error {
+	if atomic.LoadInt32(&k.lock) == lockPlain {
+		return end1(ctx, k.object, &conditionRelease, h.token.Load())
 	}
-	if plain {
-		return exec1(ctx, k.object, &conditionRelease, h.Token())
-	}
-	return exec2(ctx, k.object, &conditionRelease, h.owner.id, h.Token())
+	return end2(ctx, k.object, &conditionRelease, h.owner.id, h.token.Load())
 }
 
 // plain reports whether the condition's lock is a Lock, which takes no owner
@@ -143,7 +155,7 @@ func (k *Condition) wait(ctx context.Context, h *Hold, w wait) (bool, error) {
 	// The lock is held again and must be given back if its token is not learnt.
 	c = k.begin(ctx, &conditionToken, 1)
 	client.Arg(c, h.owner.id)
-	token, err := client.InvokeAcquire(context.WithoutCancel(ctx), c, (*watcher)(h))
+	token, err := client.InvokeAcquire(context.WithoutCancel(ctx), c, (*watcher)(h.hold))
 	if err != nil {
 		h.over(lost(err))
 		return notified, err
@@ -217,14 +229,19 @@ func (k *Condition) NotifyAll(ctx context.Context, h *Hold) error {
 // Release releases the lock once for the owner of an RLock, or a Lock whoever
 // has it.
 func (k *Condition) Release(ctx context.Context, owner Owner) error {
-	plain, err := k.plain(ctx)
+	ask, cancel := ctx, context.CancelFunc(func() {})
+	if ctx.Err() != nil { // which does not keep it from being released
+		ask, cancel = context.WithTimeout(context.WithoutCancel(ctx), client.DefaultVerdict)
+	}
+	plain, err := k.plain(ask)
+	cancel()
 	switch {
 	case err != nil:
 		return err
 	case plain:
-		return exec0(ctx, k.object, &conditionRelease)
+		return end0(ctx, k.object, &conditionRelease)
 	}
-	return exec1(ctx, k.object, &conditionRelease, owner.id)
+	return end1(ctx, k.object, &conditionRelease, owner.id)
 }
 
 // Locked reports whether somebody has the lock.

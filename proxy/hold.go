@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -27,13 +28,22 @@ func (o Owner) ID() uint64 { return o.id }
 // Release, or when it is lost: the session is over, an administrator or somebody
 // else released the lock, or the lock was removed. Its methods are safe for
 // concurrent use.
-type Hold struct {
-	// Fixed at creation.
-	lock  Ref
-	owner Owner
-	by    releaser // the proxy that it was acquired with
+//
+// A Hold that is forgotten keeps its lock held: the garbage collector does not
+// release it, since a program that has only the lock itself in mind, such as one
+// that passes its token on, is right to drop the Hold. When it finds one that was
+// not released, Config.Logger hears of it once, as a warning. The lock then stays
+// held until Manager.Close, the end of the session, or a release by its token.
+type Hold struct{ *hold }
 
-	session *client.Session // nil: the proxy was released before the call
+// hold is what the session knows of a Hold.
+type hold struct {
+	// Fixed at creation.
+	lock    Ref
+	owner   Owner
+	by      releaser        // the proxy that it was acquired with
+	session *client.Session // nil: the proxy was dropped before the call
+	cleanup runtime.Cleanup // of the Hold
 
 	token atomic.Uint64 // changes when a Condition's wait ends
 
@@ -46,33 +56,63 @@ type Hold struct {
 
 // releaser is a proxy that has holds.
 type releaser interface {
-	// end tells the server that the hold is over.
-	end(ctx context.Context, h *Hold) error
+	// end tells the server that the hold is over. It reaches the server also
+	// when the context is over.
+	end(ctx context.Context, h *hold) error
 }
 
 // acquire makes the call and returns the Hold that it gives. The answer False is
 // ErrTimeout.
 func acquire(ctx context.Context, o object, c *client.Call, owner Owner, by releaser) (*Hold, error) {
-	h := &Hold{lock: o.r, owner: owner, by: by, session: client.SessionOf(o.r)}
+	h := &hold{lock: o.r, owner: owner, by: by, session: client.SessionOf(o.r)}
 	token, err := client.InvokeAcquire(ctx, c, (*watcher)(h))
 	if err != nil {
 		return nil, err
 	}
 	if token == 0 {
-		return nil, fmt.Errorf("%s is held: %w", o, wire.ErrTimeout)
+		return nil, notToBeHad(ctx, o, by)
 	}
 	h.has(token)
-	return h, nil
+	outer := &Hold{h}
+	h.cleanup = runtime.AddCleanup(outer, (*hold).forgotten, h)
+	return outer, nil
 }
 
-// watcher is the Hold as the session sees it.
-type watcher Hold
+// notToBeHad returns the error of a lock or permit that somebody else has,
+// with the holder of a lock if the server tells.
+func notToBeHad(ctx context.Context, o object, by releaser) error {
+	l, ok := by.(interface {
+		Holder(context.Context) (*LockInfo, error)
+	})
+	if !ok {
+		return fmt.Errorf("all permits of %s are taken: %w", o, wire.ErrTimeout)
+	}
+	holder := ""
+	if info, err := l.Holder(ctx); err == nil && info != nil {
+		holder = " by " + info.String()
+	}
+	return fmt.Errorf("%s is held%s: %w", o, holder, wire.ErrTimeout)
+}
+
+// forgotten hears that nobody has the Hold any more.
+func (h *hold) forgotten() {
+	h.mu.Lock()
+	over := h.cause != nil
+	h.mu.Unlock()
+	if !over && h.session != nil {
+		h.session.Logger().Warn("a Hold was forgotten without Release: it stays held until the session ends or somebody releases its token",
+			"object", h.lock.String(), "token", h.token.Load())
+	}
+}
+
+// watcher is the hold as the session sees it.
+type watcher hold
 
 // Lost ends the hold.
-func (w *watcher) Lost(err error) { (*Hold)(w).stop(lost(err)) }
+func (w *watcher) Lost(err error) { (*hold)(w).stop(lost(err)) }
 
 // has makes the token, which the session watches already, that of the hold.
-func (h *Hold) has(token uint64) {
+func (h *hold) has(token uint64) {
 	h.token.Store(token)
 	h.mu.Lock()
 	h.watched = token
@@ -92,7 +132,7 @@ func lost(err error) error {
 }
 
 // unwatch ends the watch.
-func (h *Hold) unwatch() {
+func (h *hold) unwatch() {
 	h.mu.Lock()
 	token := h.watched
 	h.watched = 0
@@ -103,13 +143,13 @@ func (h *Hold) unwatch() {
 }
 
 // over ends the hold on this side.
-func (h *Hold) over(cause error) {
+func (h *hold) over(cause error) {
 	h.unwatch()
 	h.stop(cause)
 }
 
 // stop notes why the hold is over. The first cause stays.
-func (h *Hold) stop(cause error) {
+func (h *hold) stop(cause error) {
 	h.mu.Lock()
 	if h.cause == nil {
 		h.cause = cause
@@ -156,12 +196,21 @@ func (h *Hold) Err() error {
 var errHoldOver = errors.New("the hold was released")
 
 // Release ends the hold. It frees this hold and never somebody else's:
-// ErrLockLost if it was over.
+// ErrLockLost if it was over, also by the end of the session.
+//
+// The hold ends also when the context is over, before or meanwhile: giving up is
+// not cancelling. The context bounds how long Release waits for the server's
+// word, but for the second that it waits in any case while there is a connection.
+// Without that word the error is a *CallError that is Unknown: the server hears
+// of the release once there is a connection again.
 func (h *Hold) Release(ctx context.Context) error {
-	err := h.by.end(ctx, h)
-	if err == nil {
+	err := h.by.end(ctx, h.hold)
+	var gaveUp *CallError
+	switch {
+	case err == nil, errors.As(err, &gaveUp):
+		h.cleanup.Stop()
 		h.over(errHoldOver)
-	} else if errors.Is(err, ErrLockLost) || errors.Is(err, ErrRemoved) {
+	case errors.Is(err, ErrLockLost), errors.Is(err, ErrRemoved), errors.Is(h.Err(), ErrLockLost):
 		err = lost(err)
 		h.over(err)
 	}
@@ -178,7 +227,7 @@ func WithHold(ctx context.Context, h *Hold) context.Context {
 	return context.WithValue(ctx, guardKey{}, h)
 }
 
-// LockInfo says who holds a lock.
+// LockInfo says who holds a lock, or a permit of a semaphore.
 type LockInfo struct {
 	Session uint64 `msgpack:"session"`
 	Program string `msgpack:"program"`
@@ -191,4 +240,13 @@ type LockInfo struct {
 	Count   int64  `msgpack:"count"` // how often its owner has it
 	Owned   bool   `msgpack:"owned"` // only its owner may release it
 	Waiting int64  `msgpack:"waiting"`
+}
+
+// String says who holds the lock, for errors.
+func (l *LockInfo) String() string {
+	s := fmt.Sprintf("session %d (%s, pid %d on %s)", l.Session, l.Program, l.PID, l.Host)
+	if l.Owner != 0 {
+		s += fmt.Sprintf(", owner %d", l.Owner)
+	}
+	return s
 }

@@ -29,8 +29,8 @@ func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
 	return acquire(ctx, l.object, c, Owner{}, l)
 }
 
-func (l *Lock) end(ctx context.Context, h *Hold) error {
-	return exec1(ctx, l.object, &lockRelease, h.Token())
+func (l *Lock) end(ctx context.Context, h *hold) error {
+	return end1(ctx, l.object, &lockRelease, h.token.Load())
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and
@@ -58,12 +58,12 @@ func (l *Lock) AcquireOwned(ctx context.Context, owner Owner) (*Hold, error) {
 
 // Release releases the lock, whoever has it, as Python's does. ErrNotHeld if
 // nobody does. Hold.Release is the one that cannot hit somebody else.
-func (l *Lock) Release(ctx context.Context) error { return exec0(ctx, l.object, &lockRelease) }
+func (l *Lock) Release(ctx context.Context) error { return end0(ctx, l.object, &lockRelease) }
 
 // ReleaseToken ends the hold with that fencing token, whoever has it.
 // ErrLockLost if it is over.
 func (l *Lock) ReleaseToken(ctx context.Context, token uint64) error {
-	return exec1(ctx, l.object, &lockRelease, token)
+	return end1(ctx, l.object, &lockRelease, token)
 }
 
 // Locked reports whether somebody has the lock.
@@ -99,8 +99,8 @@ func (l *RLock) acquire(ctx context.Context, owner Owner, w wait) (*Hold, error)
 	return acquire(ctx, l.object, c, owner, l)
 }
 
-func (l *RLock) end(ctx context.Context, h *Hold) error {
-	return exec2(ctx, l.object, &rlockRelease, h.owner.id, h.Token())
+func (l *RLock) end(ctx context.Context, h *hold) error {
+	return end2(ctx, l.object, &rlockRelease, h.owner.id, h.token.Load())
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and
@@ -123,7 +123,7 @@ func (l *RLock) TryAcquire(ctx context.Context, owner Owner) (*Hold, error) {
 // Release releases the lock once for the owner. ErrNotHeld if the owner does not
 // have it.
 func (l *RLock) Release(ctx context.Context, owner Owner) error {
-	return exec1(ctx, l.object, &rlockRelease, owner.id)
+	return end1(ctx, l.object, &rlockRelease, owner.id)
 }
 
 // ReleaseToken ends the hold with that fencing token if another program has it,
@@ -131,7 +131,7 @@ func (l *RLock) Release(ctx context.Context, owner Owner) error {
 // Manager's zero Owner it releases once; those of its other Owners are
 // ErrNotHeld, since their Hold releases them. ErrLockLost if the hold is over.
 func (l *RLock) ReleaseToken(ctx context.Context, token uint64) error {
-	return exec2(ctx, l.object, &rlockRelease, 0, token)
+	return end2(ctx, l.object, &rlockRelease, 0, token)
 }
 
 // Locked reports whether somebody has the lock.

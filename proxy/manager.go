@@ -69,14 +69,14 @@ func (m *Manager) Open(ctx context.Context, name, typeid string, args ...any) (*
 	client.Arg(c, name)
 	client.Arg(c, typeid)
 	c.Args(args)
-	return result(ctx, c)
+	return named(ctx, c, name)
 }
 
 // Lookup returns the object of that name, or ErrNotFound.
 func (m *Manager) Lookup(ctx context.Context, name string) (*Ref, error) {
 	c := m.s.NewServerCall(&client.ServerLookup, 1)
 	client.Arg(c, name)
-	return result(ctx, c)
+	return named(ctx, c, name)
 }
 
 // Attach returns the object that a token names. The token may come from any
@@ -89,6 +89,14 @@ func (m *Manager) Attach(ctx context.Context, token string) (*Ref, error) {
 	c := m.s.NewServerCall(&client.ServerAttach, 1)
 	c.ArgRef(r)
 	return result(ctx, c)
+}
+
+func named(ctx context.Context, c *client.Call, name string) (*Ref, error) {
+	r, err := result(ctx, c)
+	if err == nil {
+		client.SetName(*r, name)
+	}
+	return r, err
 }
 
 func result(ctx context.Context, c *client.Call) (*Ref, error) {

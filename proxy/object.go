@@ -193,6 +193,7 @@ func own[D any, P Typed[D]](r *Ref, err error) (*D, error) {
 	if err := P(d).UnmarshalWire(v, client.SessionOf(*r)); err != nil {
 		return nil, err
 	}
+	client.SetName(P(d).Reference(), client.NameOf(*r))
 	return d, nil
 }
 
@@ -251,6 +252,26 @@ func exec2[A, B any](ctx context.Context, o object, m *client.Method, a A, b B) 
 	client.Arg(c, a)
 	client.Arg(c, b)
 	return client.Exec(ctx, c)
+}
+
+// end0, end1 and end2 are exec for a call that ends a hold: it takes effect also
+// when the context is over.
+
+func end0(ctx context.Context, o object, m *client.Method) error {
+	return client.ExecSurely(ctx, o.begin(ctx, m, 0))
+}
+
+func end1[A any](ctx context.Context, o object, m *client.Method, a A) error {
+	c := o.begin(ctx, m, 1)
+	client.Arg(c, a)
+	return client.ExecSurely(ctx, c)
+}
+
+func end2[A, B any](ctx context.Context, o object, m *client.Method, a A, b B) error {
+	c := o.begin(ctx, m, 2)
+	client.Arg(c, a)
+	client.Arg(c, b)
+	return client.ExecSurely(ctx, c)
 }
 
 // wait says how long a call may wait in the server.

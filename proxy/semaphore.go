@@ -44,8 +44,8 @@ func (s *permits[K]) acquire(ctx context.Context, w wait) (*Hold, error) {
 	return acquire(ctx, s.object, c, Owner{}, s)
 }
 
-func (s *permits[K]) end(ctx context.Context, h *Hold) error {
-	return exec1(ctx, s.object, &semaphoreReleasePermit, h.Token())
+func (s *permits[K]) end(ctx context.Context, h *hold) error {
+	return end1(ctx, s.object, &semaphoreReleasePermit, h.token.Load())
 }
 
 // Acquire waits for a permit, as long as it takes or until the context ends, and
@@ -65,18 +65,18 @@ func (s *permits[K]) TryAcquire(ctx context.Context) (*Hold, error) { return s.a
 // returns, or else the oldest, or there is one more. Hold.Release returns a
 // certain one.
 func (s *permits[K]) Release(ctx context.Context) error {
-	return exec0(ctx, s.object, &semaphoreRelease)
+	return end0(ctx, s.object, &semaphoreRelease)
 }
 
 // ReleaseN is Release of n permits at once.
 func (s *permits[K]) ReleaseN(ctx context.Context, n int) error {
-	return exec1(ctx, s.object, &semaphoreRelease, n)
+	return end1(ctx, s.object, &semaphoreRelease, n)
 }
 
 // ReleasePermit returns the permit with that id, its Hold's token, whoever has
 // it. ErrLockLost if it was returned.
 func (s *permits[K]) ReleasePermit(ctx context.Context, token uint64) error {
-	return exec1(ctx, s.object, &semaphoreReleasePermit, token)
+	return end1(ctx, s.object, &semaphoreReleasePermit, token)
 }
 
 // GetValue returns how many permits are left.

@@ -45,7 +45,7 @@ const (
 	stateNew       callState = iota // being built
 	stateWaiting                    // a caller waits for the reply
 	stateAnswered                   // the record holds the reply or an error
-	stateOneway                     // nobody waits, but it must take effect
+	stateOneway                     // nobody waits, but it takes effect
 	stateRetired                    // its caller has left; the reply is dropped
 	stateAbandoned                  // the server has been, or is to be, told to undo it
 )
@@ -67,6 +67,7 @@ type Call struct {
 	guard   uint64
 	fence   uint64
 	plain   bool      // its result is nothing to give back; see Exec
+	surely  bool      // it takes effect even if its caller leaves; see ExecSurely
 	watcher Watcher   // of the hold that it acquires, or nil
 	err     error     // the first failure while it was built
 	pins    []*object // named in args; held
@@ -230,8 +231,8 @@ func (c *Call) Do(ctx context.Context) error {
 		return err
 	}
 	s := c.session
-	if err := ctx.Err(); err != nil {
-		err = ctxError(ctx, c.label(), false)
+	if ctx.Err() != nil && !c.surely {
+		err := ctxError(ctx, c.label(), false)
 		c.recycle()
 		return err
 	}

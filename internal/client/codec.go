@@ -185,6 +185,16 @@ func Exec(ctx context.Context, c *Call) error {
 	return nil
 }
 
+// ExecSurely is Exec for a call that ends something: it takes effect also when
+// the context is over, before or meanwhile, as soon as there is a connection and
+// while the session lasts. The context bounds how long the caller waits for the
+// server's word, but for Config.Verdict, which it waits in any case while there
+// is a connection. Without that word it is a *CallError whose outcome is unknown.
+func ExecSurely(ctx context.Context, c *Call) error {
+	c.surely = true
+	return Exec(ctx, c)
+}
+
 // InvokeAcquire makes a call that acquires a lock or a permit, and returns the
 // fencing token: 0 for the answer False, that none is to be had. From the moment
 // that the reply comes, w hears of the end of that hold, until Unwatch.

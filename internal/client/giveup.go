@@ -16,6 +16,8 @@ func (s *Session) leave(ctx context.Context, c *Call) error {
 		s.mu.Unlock()
 		<-c.ready
 		return nil
+	case c.surely:
+		return s.leaveBehind(ctx, c)
 	case !c.sent:
 		// No connection has seen it, so nothing happened and nothing will.
 		s.calls.Remove(c.serial)
@@ -79,6 +81,34 @@ func (s *Session) leave(ctx context.Context, c *Call) error {
 	return nil
 }
 
+// leaveBehind ends the wait of the caller of a call that takes effect all the
+// same. The session's mutex is held, and not any more when it returns.
+func (s *Session) leaveBehind(ctx context.Context, c *Call) error {
+	if s.conn != nil {
+		s.mu.Unlock()
+		t := time.NewTimer(s.config.Verdict)
+		defer t.Stop()
+		select {
+		case <-c.ready:
+			return nil
+		case <-t.C:
+		}
+		s.mu.Lock()
+	}
+	if c.state == stateAnswered {
+		s.mu.Unlock()
+		<-c.ready
+		return nil
+	}
+	t := s.record()
+	t.method, t.serial, t.state, t.sent = c.method, c.serial, stateOneway, c.sent
+	t.name, t.flags, t.guard, t.fence = c.name, c.flags, c.guard, c.fence
+	t.args, c.args = c.args, t.args
+	s.replaceLocked(c, t)
+	s.mu.Unlock()
+	return ctxError(ctx, c.label(), true)
+}
+
 // cancelLocked appends a CANCEL if there is a connection.
 func (s *Session) cancelLocked(serial uint64, mode byte) {
 	if s.conn != nil {
@@ -91,6 +121,15 @@ func (s *Session) cancelLocked(serial uint64, mode byte) {
 func (s *Session) leaveLocked(c *Call, state callState) {
 	t := s.record()
 	t.method, t.serial, t.state, t.sent = c.method, c.serial, state, true
+	s.replaceLocked(c, t)
+	if state == stateAbandoned {
+		s.gone++
+	}
+}
+
+// replaceLocked puts the record t in the place of c, with all that the call
+// names.
+func (s *Session) replaceLocked(c, t *Call) {
 	t.target, c.target = c.target, nil
 	t.pins, c.pins = c.pins, t.pins
 	if t.target != nil {
@@ -98,9 +137,6 @@ func (s *Session) leaveLocked(c *Call, state callState) {
 		c.name = t.target.ref.TypeID + "." + c.labelName()
 	}
 	s.calls.Put(t.serial, t)
-	if state == stateAbandoned {
-		s.gone++
-	}
 }
 
 // labelName returns the method's name without its type.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -25,6 +26,7 @@ type Ref struct{ h *handle }
 type handle struct {
 	object  atomic.Pointer[object] // nil once dropped
 	typeid  string                 // for errors after that
+	name    string                 // it was opened by this name; fixed before anybody else has the handle
 	cleanup runtime.Cleanup        // drops the hold if nobody drops it
 }
 
@@ -106,10 +108,29 @@ func (r Ref) String() string {
 	}
 	o := r.h.object.Load()
 	if o == nil {
-		return "<" + r.h.typeid + ", dropped>"
+		return "<" + r.h.typeid + r.h.quoted() + ", dropped>"
 	}
-	return fmt.Sprintf("<%s, id %#x>", o.ref.TypeID, o.ref.ID)
+	return fmt.Sprintf("<%s%s, id %#x>", o.ref.TypeID, r.h.quoted(), o.ref.ID)
 }
+
+// quoted returns the name for a text.
+func (h *handle) quoted() string {
+	if h.name == "" {
+		return ""
+	}
+	return " " + strconv.Quote(h.name)
+}
+
+// SetName notes the name that the object was opened by, for texts, in a Ref that
+// nobody else has yet.
+func SetName(r Ref, name string) {
+	if r.h != nil {
+		r.h.name = name
+	}
+}
+
+// NameOf returns the name that was set.
+func NameOf(r Ref) string { return r.h.name }
 
 // AppendWire appends the reference. It makes a Ref part of any value.
 func (r Ref) AppendWire(b []byte) ([]byte, error) {
@@ -191,7 +212,9 @@ func (r Ref) Again() (Ref, error) {
 	if err != nil {
 		return Ref{}, err
 	}
-	return newRef(o), nil
+	again := newRef(o)
+	again.h.name = r.h.name
+	return again, nil
 }
 
 // Repr returns what Python's repr prints for the object.

@@ -221,6 +221,9 @@ func (s *Session) Role() string { return s.role }
 // Server returns the server's program and version.
 func (s *Session) Server() string { return s.server }
 
+// Logger returns the logger of the session. It is not nil.
+func (s *Session) Logger() *slog.Logger { return s.log }
+
 // Address returns the server's address as configured.
 func (s *Session) Address() string { return s.config.Address }
 
