@@ -38,17 +38,20 @@ func versionRange(low, high uint16) string {
 	return fmt.Sprintf("versions %d to %d", low, high)
 }
 
-// ShutOutError says that the server talks to nobody at the client's address for a
-// while, because too many attempts from there failed. Both sides return it. It
-// says nothing of the client's key.
+// ShutOutError says that the server refused the key, and that so many attempts from
+// the client's address failed that it turns wrong keys from there away for a while.
+// A right key gets in. It matches ErrAuthentication.
 type ShutOutError struct {
 	For time.Duration // in whole seconds
 }
 
 // Error says until when.
 func (e *ShutOutError) Error() string {
-	return fmt.Sprintf("auth: the server takes nobody from this address for another %v: too many attempts to authenticate from it failed", e.For)
+	return fmt.Sprintf("auth: the server refused the key, and turns wrong keys from this address away for another %v: too many attempts from it failed", e.For)
 }
+
+// Unwrap returns ErrAuthentication.
+func (e *ShutOutError) Unwrap() error { return ErrAuthentication }
 
 // RefusedError is what Server returns, and passes to ServerConfig.Refusing, for
 // a client that did not prove its key. It is for the server's log: the client

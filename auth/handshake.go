@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -45,11 +46,6 @@ type ServerConfig struct {
 	Channel Channel
 	Timeout time.Duration // of the whole handshake, Refusing included; 0 is DefaultTimeout
 
-	// ShutOut, if positive, is for how long the server talks to nobody at the
-	// client's address, after too many failed attempts. The client hears of it,
-	// in whole seconds, and proves nothing.
-	ShutOut time.Duration
-
 	// MinVersion and MaxVersion narrow the versions accepted. 0 means the
 	// package's own.
 	MinVersion, MaxVersion uint16
@@ -57,8 +53,10 @@ type ServerConfig struct {
 	// Refusing, if not nil, is called after a wrong proof and before the client
 	// hears "no". A server logs there, asks its Limiter and waits; it should
 	// return early when ctx is done. It is called alike for unknown names and
-	// for wrong keys.
-	Refusing func(ctx context.Context, e *RefusedError)
+	// for wrong keys. If it returns more than 0, the client hears that wrong keys
+	// from its address are turned away for so long, in whole seconds. A right key
+	// never meets it: the proof is what is looked at first.
+	Refusing func(ctx context.Context, e *RefusedError) time.Duration
 
 	rand io.Reader // for tests; nil is crypto/rand
 }
@@ -95,8 +93,8 @@ func (p Peer) MayOpen(name string) bool { return mayOpen(p.Prefixes, name) }
 //
 // Errors match ErrAuthentication if either proof was wrong, ErrProtocol if the
 // server sent something else than a handshake, *VersionError if there is no
-// common version, *ShutOutError if the server talks to nobody at this address for
-// a while, os.ErrDeadlineExceeded after the timeout, and ctx.Err() when
+// common version, *ShutOutError if the key is wrong as too many from this address
+// were, os.ErrDeadlineExceeded after the timeout, and ctx.Err() when
 // ctx is done.
 func Client(ctx context.Context, conn net.Conn, config ClientConfig) (Peer, error) {
 	config.KeyName = cmp.Or(config.KeyName, DefaultName)
@@ -161,9 +159,6 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 	if answer.refused {
 		return Peer{}, &VersionError{hello.min, hello.max, answer.min, answer.max}
 	}
-	if answer.shutOut > 0 {
-		return Peer{}, &ShutOutError{time.Duration(answer.shutOut) * time.Second}
-	}
 	if answer.version < hello.min || answer.version > hello.max {
 		return Peer{}, fmt.Errorf("auth: server hello: it chose version %d, offered were %d to %d: %w",
 			answer.version, hello.min, hello.max, ErrProtocol)
@@ -188,6 +183,9 @@ func runClient(ctx context.Context, m *messages, config *ClientConfig, versions 
 	verdict, err := m.read("server proof", proofSize)
 	if err != nil {
 		return Peer{}, err
+	}
+	if len(verdict) == shutOutSize && verdict[0] == answerShutOut {
+		return Peer{}, &ShutOutError{time.Duration(binary.BigEndian.Uint32(verdict[1:])) * time.Second}
 	}
 	if len(verdict) == 1 && verdict[0] == answerNo {
 		return Peer{}, fmt.Errorf("auth: the server refused key name %q: %w", hello.name, ErrAuthentication)
@@ -234,15 +232,6 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 		}
 		return Peer{}, refusal
 	}
-	if config.ShutOut > 0 {
-		seconds := min((config.ShutOut+time.Second-1)/time.Second, math.MaxUint32)
-		refusal := &ShutOutError{seconds * time.Second}
-		answer = serverHello{shutOut: uint32(seconds)}
-		if err := m.write("refusal", answer.append(nil)); err != nil {
-			return Peer{}, errors.Join(refusal, err)
-		}
-		return Peer{}, refusal
-	}
 	if err := fillNonce(config.rand, &answer.nonce); err != nil {
 		return Peer{}, err
 	}
@@ -263,10 +252,14 @@ func runServer(ctx context.Context, m *messages, config *ServerConfig, versions 
 	proof := t.clientProof(&grant.keys)
 	if good := hmac.Equal(proof[:], sent); !good || !known {
 		refused := &RefusedError{KeyName: hello.name, Known: known}
+		no := []byte{answerNo}
 		if config.Refusing != nil {
-			config.Refusing(ctx, refused)
+			if shut := config.Refusing(ctx, refused); shut > 0 {
+				seconds := min((shut+time.Second-1)/time.Second, math.MaxUint32)
+				no = binary.BigEndian.AppendUint32([]byte{answerShutOut}, uint32(seconds))
+			}
 		}
-		if err := m.write("refusal", []byte{answerNo}); err != nil {
+		if err := m.write("refusal", no); err != nil {
 			return Peer{}, errors.Join(refused, err)
 		}
 		return Peer{}, refused

@@ -298,9 +298,10 @@ func TestRefusingMayDelay(t *testing.T) {
 		limiter := NewLimiter(LimiterConfig{})
 		s := serverWith(single(t, "key"))
 		var names []string
-		s.Refusing = func(ctx context.Context, e *RefusedError) {
+		s.Refusing = func(ctx context.Context, e *RefusedError) time.Duration {
 			names = append(names, e.Error())
 			time.Sleep(limiter.Failed("pipe", time.Now()))
+			return 0
 		}
 		c := clientWith(t, "wrong")
 		for _, want := range []time.Duration{100, 200, 400} {

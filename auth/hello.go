@@ -14,8 +14,9 @@ const maxKindSize = 32
 const (
 	helloAccepted   = 1
 	helloNoVersion  = 2
-	helloShutOut    = 3
 	answerNo        = 0 // the only byte of a refusal
+	answerShutOut   = 2 // with a u32 behind it: wrong keys are turned away for so many seconds
+	shutOutSize     = 5
 	serverHelloSize = len(magic) + 1 + 2 + nonceSize + saltSize + 4 + 4 + 1
 )
 
@@ -110,18 +111,10 @@ func checkKind(kind string) error {
 //	2  lowest version spoken
 //	2  highest version spoken
 //
-// and ends the connection. One that talks to nobody at the client's address for
-// a while, whatever the key, answers with
-//
-//	8  magic
-//	1  3
-//	4  seconds until it does
-//
 // and ends the connection.
 type serverHello struct {
 	refused  bool
 	min, max uint16 // of a refusal
-	shutOut  uint32 // seconds; 0: it talks to the client
 	version  uint16
 	nonce    [nonceSize]byte
 	salt     [saltSize]byte
@@ -130,9 +123,6 @@ type serverHello struct {
 
 func (h *serverHello) append(b []byte) []byte {
 	b = append(b, magic...)
-	if h.shutOut > 0 {
-		return binary.BigEndian.AppendUint32(append(b, helloShutOut), h.shutOut)
-	}
 	if h.refused {
 		b = append(b, helloNoVersion)
 		b = binary.BigEndian.AppendUint16(b, h.min)
@@ -159,10 +149,6 @@ func decodeServerHello(b []byte) (serverHello, error) {
 		if d.err == nil && (h.min > h.max || h.min == 0) {
 			d.fail("versions %d to %d is no range", h.min, h.max)
 		}
-	case status == helloShutOut:
-		if h.shutOut = d.uint32(); d.err == nil && h.shutOut == 0 {
-			d.fail("it shuts the client out for 0 s")
-		}
 	case status == helloAccepted:
 		h.version = d.uint16()
 		copy(h.nonce[:], d.bytes(nonceSize))
@@ -174,7 +160,7 @@ func decodeServerHello(b []byte) (serverHello, error) {
 			}
 		}
 	default:
-		d.fail("status is %d, it must be %d to %d", status, helloAccepted, helloShutOut)
+		d.fail("status is %d, it must be %d to %d", status, helloAccepted, helloNoVersion)
 	}
 	d.end()
 	if d.err != nil {

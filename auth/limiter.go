@@ -114,9 +114,9 @@ func (l *Limiter) Delay(host string, now time.Time) time.Duration {
 	return min(max(f.delay-now.Sub(f.last), 0), f.delay) // now may run backwards
 }
 
-// ShutOut returns for how long from now a server should not talk to host at all,
+// ShutOut returns for how long from now a server turns wrong keys of the host away,
 // since too many of its attempts failed: until it starts afresh. 0 for any other
-// host. The attempts of a host that is shut out are not to be counted as failures.
+// host. A right key is never turned away.
 func (l *Limiter) ShutOut(host string, now time.Time) time.Duration {
 	l.lk.Lock()
 	defer l.lk.Unlock()

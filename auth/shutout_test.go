@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"net"
 	"testing"
@@ -42,30 +43,42 @@ func TestLimiterShutOut(t *testing.T) {
 	}
 }
 
-// TestShutOut holds that a client that is shut out hears for how long, and proves
-// nothing, whatever its key.
+// TestShutOut holds that a client with a wrong key hears for how long wrong keys
+// from its address are turned away, and that a right key gets in meanwhile.
 func TestShutOut(t *testing.T) {
 	key := Generate()
 	ring, err := SingleKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for given, want := range map[time.Duration]time.Duration{
-		1500 * time.Millisecond: 2 * time.Second, time.Nanosecond: time.Second, 10 * time.Minute: 10 * time.Minute,
-	} {
+	meet := func(with Key, shut time.Duration) (client, server error) {
 		ours, theirs := net.Pipe()
 		served := make(chan error, 1)
 		go func() {
-			_, err := Server(t.Context(), theirs, ServerConfig{Keyring: ring, Channel: pipeChannel, ShutOut: given, Refusing: nil})
+			_, err := Server(t.Context(), theirs, ServerConfig{Keyring: ring, Channel: pipeChannel,
+				Refusing: func(context.Context, *RefusedError) time.Duration { return shut }})
 			theirs.Close()
 			served <- err
 		}()
-		_, err := Client(t.Context(), ours, ClientConfig{Credential: key, Channel: pipeChannel})
+		_, err := Client(t.Context(), ours, ClientConfig{Credential: with, Channel: pipeChannel})
 		ours.Close()
-		for side, err := range map[string]error{"client": err, "server": <-served} {
-			if e, ok := errors.AsType[*ShutOutError](err); !ok || e.For != want || errors.Is(err, ErrAuthentication) {
-				t.Errorf("the %s's error is %v, want one of %v", side, err, want)
-			}
+		return err, <-served
+	}
+	for given, want := range map[time.Duration]time.Duration{
+		1500 * time.Millisecond: 2 * time.Second, time.Nanosecond: time.Second, 10 * time.Minute: 10 * time.Minute,
+	} {
+		err, served := meet(Generate(), given)
+		if e, ok := errors.AsType[*ShutOutError](err); !ok || e.For != want || !errors.Is(err, ErrAuthentication) {
+			t.Errorf("a wrong key: %v, want one that says %v", err, want)
 		}
+		if _, ok := errors.AsType[*RefusedError](served); !ok {
+			t.Errorf("the server's error is %v", served)
+		}
+		if err, served := meet(key, given); err != nil || served != nil {
+			t.Errorf("the right key: %v, %v", err, served)
+		}
+	}
+	if err, _ := meet(Generate(), 0); errors.Is(err, &ShutOutError{}) || !errors.Is(err, ErrAuthentication) {
+		t.Errorf("a wrong key: %v", err)
 	}
 }

@@ -292,13 +292,14 @@ func (l *Listener) admit(ctx context.Context, s *Stream) (*Conn, error) {
 			Keyring: l.keyring,
 			Channel: s.Channel,
 			Timeout: l.cfg.Timeout,
-			Refusing: func(ctx context.Context, _ *auth.RefusedError) {
+			Refusing: func(ctx context.Context, _ *auth.RefusedError) time.Duration {
 				t := time.NewTimer(l.limiter.Failed(host, time.Now()))
 				defer t.Stop()
 				select {
 				case <-t.C:
 				case <-ctx.Done():
 				}
+				return l.limiter.ShutOut(host, time.Now())
 			},
 		})
 		if err != nil {

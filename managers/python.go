@@ -146,7 +146,7 @@ func (s *Server) refusePython(ctx context.Context, remote string) {
 	if a, err := netip.ParseAddrPort(remote); err == nil {
 		host = auth.LimiterHost(net.TCPAddrFromAddrPort(a))
 	}
-	delay := s.failed(host, "remote", remote, "protocol", "python")
+	delay, _ := s.failed(host, "remote", remote, "protocol", "python")
 	select {
 	case <-time.After(delay):
 	case <-ctx.Done():
@@ -207,11 +207,6 @@ type pythonStream struct{ stream }
 // servePython serves a newcomer who speaks Python's protocol.
 func (s *Server) servePython(raw pythonStream, place *stranger) {
 	remote := raw.RemoteAddr()
-	if left := s.limiter.ShutOut(auth.LimiterHost(remote), time.Now()); left > 0 {
-		pydoor.TurnAway(raw.Stream.Conn, (&auth.ShutOutError{For: left.Round(time.Second)}).Error())
-		s.strangers.leave(place)
-		return
-	}
 	err := s.pythonDoor().ServeConn(s.context, raw.Stream.Conn, func() { s.strangers.leave(place) })
 	s.strangers.leave(place) // if it never authenticated
 	if err != nil {

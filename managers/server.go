@@ -277,29 +277,38 @@ func (s *Server) authenticate(raw newcomer, host string) (net.Conn, auth.Peer, e
 		return nil, auth.Peer{}, err
 	}
 	who, err := auth.Server(ctx, nc, auth.ServerConfig{
-		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout, ShutOut: s.limiter.ShutOut(host, time.Now()),
+		Keyring: s.keys, Channel: channel, Timeout: s.config.HandshakeTimeout,
 		// Whoever fails waits for his "no", longer each time.
-		Refusing: func(ctx context.Context, e *auth.RefusedError) {
-			delay := s.failed(host, "remote", remoteText(raw.RemoteAddr()), "key", e.KeyName, "known", e.Known)
+		Refusing: func(ctx context.Context, e *auth.RefusedError) time.Duration {
+			delay, shut := s.failed(host, "remote", remoteText(raw.RemoteAddr()), "key", e.KeyName, "known", e.Known)
 			select {
 			case <-time.After(delay):
 			case <-ctx.Done():
 			}
+			return shut
 		},
 	})
 	return nc, who, err
 }
 
 // failed counts a failed attempt to authenticate, logs it, and returns how long
-// to keep the host waiting.
-func (s *Server) failed(host string, about ...any) time.Duration {
+// to keep the host waiting, and for how long its wrong keys are turned away. Once
+// they are, the log is spared them.
+func (s *Server) failed(host string, about ...any) (delay, shut time.Duration) {
 	now := time.Now()
-	delay := s.limiter.Failed(host, now)
-	s.log.Warn("authentication failed", append(about, "delay", delay)...)
-	if left := s.limiter.ShutOut(host, now); left > 0 {
-		s.log.Warn("address is turned away: too many failed attempts", "host", host, "limit", s.config.Limits.Failures, "for", left)
+	was := s.limiter.ShutOut(host, now) > 0
+	delay = s.limiter.Failed(host, now)
+	shut = s.limiter.ShutOut(host, now)
+	about = append(about, "delay", delay)
+	if was {
+		s.log.Debug("authentication failed", about...)
+		return delay, shut
 	}
-	return delay
+	s.log.Warn("authentication failed", about...)
+	if shut > 0 {
+		s.log.Warn("wrong keys from an address are turned away: too many failed attempts", "host", host, "limit", s.config.Limits.Failures, "for", shut)
+	}
+	return delay, shut
 }
 
 // Shutdown ends the server in good order: no new connections; calls that wait

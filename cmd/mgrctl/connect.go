@@ -50,12 +50,6 @@ func (a *app) dial(ctx context.Context, t *target, config proxy.Config) (*proxy.
 	case errors.Is(err, auth.ErrAuthentication):
 		return nil, t.refused(err)
 	}
-	if _, ok := errors.AsType[*auth.ShutOutError](err); ok {
-		return nil, &failure{
-			err: &unreachable{t.address, err}, exit: exitDenied, code: "shut_out",
-			hint: "the key was not looked at; somebody at this address uses a wrong one, and limits.failures of the server counts that",
-		}
-	}
 	f := &failure{err: &unreachable{t.address, err}, hint: "is the server running there? --address or --context name another one"}
 	if t.address == defaults.SocketAddress() {
 		f.hint = "managerd starts the default server; --address or --context name another one"

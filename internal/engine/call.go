@@ -54,14 +54,14 @@ type Call struct {
 	view     View
 	err      *wire.Error
 	list     *Waiters
-	awaits   *Object // what its owner waits for, see Await
-	since    int64   // when that began
-	free     *Call   // the next unused one
+	awaits   *Await // what its owner waits for, see Await
+	since    int64  // when that began
+	free     *Call  // the next unused one
 
 	inQueue   Link[Call] // of list
 	inSession Link[Call] // of the session's calls in one state
 	inObject  Link[Call] // of the calls parked on the object
-	inOwner   Link[Call] // of the calls that the owner waits in
+	inAwait   Link[Call] // of the calls in which the owner waits for one object
 }
 
 const noTimeout = math.MaxInt64
@@ -429,7 +429,7 @@ func noMethod(o *Object, cmd *Command) *wire.Error {
 	if cmd.Method != 0 {
 		return wire.Errorf(wire.CodeNotExposed, "%s has no method number %d", o.Type.Name, cmd.Method)
 	}
-	return wire.Errorf(wire.CodeNotExposed, "%s has no exposed method %q", o.Type.Name, cmd.Name)
+	return wire.Errorf(wire.CodeNotExposed, "%s has no exposed method %.200q", o.Type.Name, cmd.Name)
 }
 
 // admit checks roles, limits and the guard.
@@ -437,13 +437,8 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 	if e.ending && !s.Info.Trusted && (o != &e.root || m.number != MethodRelease) {
 		return wire.ErrShuttingDown
 	}
-	if m.Flags&Anyone == 0 {
-		switch {
-		case s.Info.Role < RoleWrite && m.Flags&Reads == 0:
-			return wire.Errorf(wire.CodeDenied, "%s.%s changes state; key %q may only read", o.Type.Name, m.Name, s.Info.KeyName)
-		case m.Flags&Admin != 0 && s.Info.Role < RoleAdmin:
-			return wire.Errorf(wire.CodeDenied, "%s.%s needs the role admin; key %q has %s", o.Type.Name, m.Name, s.Info.KeyName, s.Info.Role)
-		}
+	if denial := s.denied(o, m); denial != nil {
+		return denial
 	}
 	if cfg := &e.config; m.Flags&(Anyone|Parks) != Anyone && s.limited() {
 		switch {
@@ -462,6 +457,18 @@ func (e *Engine) admit(s *Session, o *Object, m *Method, cmd *Command) *wire.Err
 	}
 	if cmd.Guard != 0 {
 		return e.guard(s, cmd.Guard, cmd.Token)
+	}
+	return nil
+}
+
+// denied says that the session's role does not allow the method, or nil.
+func (s *Session) denied(o *Object, m *Method) *wire.Error {
+	switch {
+	case m.Flags&Anyone != 0:
+	case s.Info.Role < RoleWrite && m.Flags&Reads == 0:
+		return wire.Errorf(wire.CodeDenied, "%s.%s changes state; key %q may only read", o.Type.Name, m.Name, s.Info.KeyName)
+	case m.Flags&Admin != 0 && s.Info.Role < RoleAdmin:
+		return wire.Errorf(wire.CodeDenied, "%s.%s needs the role admin; key %q has %s", o.Type.Name, m.Name, s.Info.KeyName, s.Info.Role)
 	}
 	return nil
 }

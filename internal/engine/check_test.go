@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -49,7 +48,7 @@ func check(t testing.TB, e *Engine, damaged bool) {
 		}
 		if o.Name != "" && !o.removed {
 			pins[o]++
-			if e.named[o.Name] != o {
+			if e.named(o.Name) != o {
 				fail("name %q is not object %d", o.Name, o.ID)
 			}
 		}
@@ -78,14 +77,12 @@ func check(t testing.TB, e *Engine, damaged bool) {
 			fail("object %d is gone, and in the list of those with references", o.ID)
 		}
 	}
-	if !slices.IsSorted(e.names) || len(e.names) != len(e.named) {
-		fail("%d names, %d named objects", len(e.names), len(e.named))
-	}
-	for _, name := range e.names {
-		if o := e.named[name]; o == nil || o.Name != name || o.removed {
+	e.names.Scan(func(name string, o *Object) bool {
+		if o == nil || o.Name != name || o.removed {
 			fail("name %q", name)
 		}
-	}
+		return true
+	})
 	parked, running := 0, 0
 	for id, s := range e.sessions {
 		if s.ID != id || s.over {
@@ -229,10 +226,16 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 		}
 	}
 	for owner, l := range s.awaiting {
-		checkList(fail, l, func(c *Call) *Link[Call] { return &c.inOwner })
-		for c := l.First(); c != nil; c = c.inOwner.Next() {
-			if c.Owner != owner || c.Session != s || c.awaits == nil || c.state != callParked {
-				fail("call %d of session %d waits for nothing", c.Serial, s.ID)
+		checkList(fail, l, func(a *Await) *Link[Await] { return &a.inOwner })
+		for a := l.First(); a != nil; a = a.Next() {
+			if a.Owner != owner || a.Session != s || a.calls.Len() == 0 || a.Next() != nil && a.Target.ID >= a.Next().Target.ID {
+				fail("what owner %d of session %d waits for", owner, s.ID)
+			}
+			checkList(fail, &a.calls, func(c *Call) *Link[Call] { return &c.inAwait })
+			for c := a.calls.First(); c != nil; c = c.inAwait.Next() {
+				if c.Owner != owner || c.Session != s || c.awaits != a || c.state != callParked {
+					fail("call %d of session %d waits for nothing", c.Serial, s.ID)
+				}
 			}
 		}
 		if l.Len() == 0 {

@@ -15,11 +15,11 @@ func (e *Engine) Dump(b []byte) []byte {
 	b = wire.AppendUint(b, e.lastPlace)
 	b = wire.AppendUint(b, e.fence)
 	b = wire.AppendInt(b, e.bytes)
-	b = wire.AppendArrayHeader(b, len(e.names))
-	for _, n := range e.names {
-		b = wire.AppendStr(b, n)
-		// The name's object follows from the object's row.
-	}
+	b = wire.AppendArrayHeader(b, e.names.Len())
+	e.names.Scan(func(name string, _ *Object) bool {
+		b = wire.AppendStr(b, name) // the name's object follows from the object's row
+		return true
+	})
 	b = wire.AppendArrayHeader(b, len(e.objects))
 	for o := e.all.First(); o != nil; o = o.inAll.Next() {
 		b = o.dump(b)

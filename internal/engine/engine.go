@@ -6,7 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime/debug"
-	"slices"
+
+	"github.com/tidwall/btree"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -28,8 +29,7 @@ type Engine struct {
 	objects   map[uint64]*Object
 	all       List[Object] // in the order of their creation
 	refer     List[Object] // those that keep references
-	named     map[string]*Object
-	names     []string // of named, sorted
+	names     btree.Map[string, *Object]
 	work      map[uint64]*Call
 	timers    timers
 	parked    int
@@ -37,10 +37,11 @@ type Engine struct {
 	ending    bool // OpShutdown came
 
 	// Scratch.
-	fx   *Effects
-	dead []*Object // to be destroyed at the end of the command
-	free *Call     // unused calls
-	root Object    // object 0: the server itself
+	fx        *Effects
+	dead      []*Object // to be destroyed at the end of the command
+	free      *Call     // unused calls
+	freeAwait *Await    // unused ones
+	root      Object    // object 0: the server itself
 }
 
 // New returns an empty engine that knows the types. It must be configured
@@ -50,7 +51,6 @@ func New(types ...*Type) *Engine {
 		types:    make(map[string]*Type),
 		sessions: make(map[uint64]*Session),
 		objects:  make(map[uint64]*Object),
-		named:    make(map[string]*Object),
 		work:     make(map[uint64]*Call),
 	}
 	e.root = Object{engine: e, Type: ServerType(), State: root{e}, pins: 1}
@@ -140,7 +140,7 @@ func (e *Engine) apply(c *Command) error {
 	case OpAck:
 		return s.ack(e, c.Acked, c.Ranges)
 	case OpRegrant:
-		s.Info.Role, s.Info.Prefixes = c.Open.Role, c.Open.Prefixes
+		e.regrant(s, c.Open)
 	default:
 		return wire.Errorf(wire.CodeInternal, "unknown command %d", c.Op)
 	}
@@ -262,20 +262,22 @@ func poisonedError(o *Object) *wire.Error {
 	return wire.Errorf(wire.CodeInternal, "a bug in the server has damaged object %d (%s); it can only be released or removed", o.ID, o.Type.Name)
 }
 
+// named returns the object of that name, or nil.
+func (e *Engine) named(name string) *Object {
+	o, _ := e.names.Get(name)
+	return o
+}
+
 // addName enters a name; the caller has made sure that it is free.
 func (e *Engine) addName(name string, o *Object) {
-	at, _ := slices.BinarySearch(e.names, name)
-	e.names = slices.Insert(e.names, at, name)
-	e.named[name] = o
+	e.names.Set(name, o)
 	o.Name = name
 	o.pin()
 }
 
 // dropName takes a name away; parked calls of the object fail.
 func (e *Engine) dropName(o *Object) {
-	at, _ := slices.BinarySearch(e.names, o.Name)
-	e.names = slices.Delete(e.names, at, at+1)
-	delete(e.named, o.Name)
+	e.names.Delete(o.Name)
 	o.removed = true
 	o.dismiss(LeaveRemoved)
 	o.loseHolds()

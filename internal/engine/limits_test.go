@@ -244,6 +244,13 @@ func TestRegrant(t *testing.T) {
 	w.must(&Command{Op: OpRegrant, Session: s, Open: &SessionInfo{Role: RoleAdmin}})
 	w.want("None", s, o.ID, "add", 1)
 	w.want("error not_found", s, 0, "lookup", "other")
+	// What waits, and may not be done any more, is not done later.
+	w.must(&Command{Op: OpRegrant, Session: s, Open: &SessionInfo{Role: RoleWrite}})
+	w.want("1", s, o.ID, "take")
+	takes, waits := w.start(s, o.ID, "take"), w.start(s, o.ID, "wait")
+	w.must(&Command{Op: OpRegrant, Session: s, Open: &SessionInfo{Role: RoleRead}})
+	w.is("error denied", s, takes)
+	w.is("waiting", s, waits)
 	if err := w.apply(&Command{Op: OpRegrant, Session: 999, Open: &SessionInfo{}}); err == nil {
 		t.Fatal("a session that is not there was given rights")
 	}

@@ -51,27 +51,42 @@ func rootNames(o *Object, c *Call) {
 	if !ok {
 		return
 	}
-	at, found := slices.BinarySearch(e.names, max(prefix, after))
-	if found && after != "" && e.names[at] == after {
-		at++
-	}
 	var rows []byte
 	n := 0
-	for ; at < len(e.names) && n < limit && strings.HasPrefix(e.names[at], prefix); at++ {
-		if !nameVisible(c.Session, e.names[at]) {
-			continue
-		}
-		rows = appendObject(rows, e.named[e.names[at]])
-		n++
+	for from, more := max(prefix, after), true; more; {
+		more = false
+		e.names.Ascend(from, func(name string, named *Object) bool {
+			if n == limit || !strings.HasPrefix(name, prefix) {
+				return false
+			}
+			if from, more = skipTo(c.Session, name); more || from != name {
+				return false
+			}
+			if name != after {
+				rows = appendObject(rows, named)
+				n++
+			}
+			return true
+		})
 	}
 	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
 }
 
-func nameVisible(s *Session, name string) bool {
+// skipTo returns the name itself if the session may see it, and else where the
+// next that it may see can be, so that no listing walks over those of others.
+func skipTo(s *Session, name string) (next string, skips bool) {
 	if len(s.Info.Prefixes) == 0 {
-		return true
+		return name, false
 	}
-	return slices.ContainsFunc(s.Info.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	for _, p := range s.Info.Prefixes {
+		switch {
+		case strings.HasPrefix(name, p):
+			return name, false
+		case p > name && (!skips || p < next):
+			next, skips = p, true
+		}
+	}
+	return next, skips
 }
 
 // rootWaiting lists the calls that wait on an object, the first come first: who

@@ -257,7 +257,7 @@ func (e *Engine) destroy(o *Object) {
 func (e *Engine) Resolve(r wire.Ref) (*Object, *wire.Error) {
 	o := e.objects[r.ID]
 	if o == nil || e.secret(r.ID) != r.Secret || o.Type.Name != r.TypeID {
-		return nil, wire.Errorf(wire.CodeUnknownObject, "reference to %s %d: no such object; it was released, or the reference is not this server's", r.TypeID, r.ID)
+		return nil, wire.Errorf(wire.CodeUnknownObject, "reference to %.128s %d: no such object; it was released, or the reference is not this server's", r.TypeID, r.ID)
 	}
 	return o, nil
 }

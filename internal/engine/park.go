@@ -133,8 +133,27 @@ func (c *Call) leaving(why Leaving) {
 		}
 	case LeaveShutdown:
 		c.Fail(wire.ErrShuttingDown)
+	case LeaveDenied:
+		c.Fail(c.Session.denied(o, c.Method))
 	default:
 		c.Fail(wire.ErrCancelled)
+	}
+}
+
+// regrant is OpRegrant: the session's calls that wait, and that it may not make any
+// more, leave.
+func (e *Engine) regrant(s *Session, info *SessionInfo) {
+	s.Info.Role, s.Info.Prefixes = info.Role, info.Prefixes
+	var serials []uint64 // one that leaves may take others along
+	for c := s.parked.First(); c != nil; c = c.inSession.Next() {
+		if s.denied(c.Object, c.Method) != nil {
+			serials = append(serials, c.Serial)
+		}
+	}
+	for _, serial := range serials {
+		if c := s.calls.Get(serial); c != nil && c.state == callParked {
+			e.depart(c, LeaveDenied)
+		}
 	}
 }
 

@@ -223,9 +223,7 @@ func (e *Engine) construct(c *Call, t *Type, name string) {
 // unmake takes back an object whose construction failed.
 func (e *Engine) unmake(o *Object) {
 	if o.Name != "" && !o.removed {
-		at, _ := slices.BinarySearch(e.names, o.Name)
-		e.names = slices.Delete(e.names, at, at+1)
-		delete(e.named, o.Name)
+		e.names.Delete(o.Name)
 		o.removed = true // somebody may have looked it up meanwhile
 		e.unpin(o)
 	}
@@ -264,7 +262,7 @@ func rootOpen(o *Object, c *Call) {
 
 // open replies with the named object, which is made if there is none.
 func (e *Engine) open(c *Call, name, typeid string) {
-	named := e.named[name]
+	named := e.named(name)
 	if named == nil {
 		t, err := e.creatable(c, typeid)
 		if err != nil {
@@ -326,7 +324,7 @@ func rootLookup(o *Object, c *Call) {
 	if !ok || !mayOpen(c, name) {
 		return
 	}
-	named := o.engine.named[name]
+	named := o.engine.named(name)
 	if named == nil {
 		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
 		return
@@ -349,7 +347,7 @@ func rootRemove(o *Object, c *Call) {
 	if !ok || !mayOpen(c, name) {
 		return
 	}
-	named := o.engine.named[name]
+	named := o.engine.named(name)
 	if named == nil {
 		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
 		return
@@ -454,7 +452,7 @@ type Stats struct {
 // Stats returns the counts.
 func (e *Engine) Stats() Stats {
 	return Stats{
-		Sessions: len(e.sessions), Objects: len(e.objects), Names: len(e.names), Parked: e.parked,
+		Sessions: len(e.sessions), Objects: len(e.objects), Names: e.names.Len(), Parked: e.parked,
 		Running: len(e.work), Bytes: e.bytes, Now: e.now,
 	}
 }

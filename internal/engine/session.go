@@ -26,8 +26,8 @@ type Session struct {
 	calls     wire.Serials[*Call]
 	parked    List[Call] // in the order in which they entered it, as the next two
 	running   List[Call]
-	awaiting  map[uint64]*List[Call] // by owner, see Call.Await
-	spare     *List[Call]            // for awaiting
+	awaiting  map[uint64]*List[Await] // by owner, see Call.Await
+	spare     *List[Await]            // for awaiting
 	kept      List[Call]
 	keptBytes int64
 	refs      map[uint64]sessionRef

@@ -37,6 +37,7 @@ const (
 	LeaveGone             // the session is over or has abandoned the call: no reply is sent
 	LeaveRemoved          // the object was removed
 	LeaveShutdown         // the server ends
+	LeaveDenied           // the session may not make such calls any more
 )
 
 // Method is one method of a type.

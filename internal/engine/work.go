@@ -135,7 +135,7 @@ func (e *Engine) refusal(c *Call) *wire.Error {
 	case c.guard != 0:
 		return e.guard(c.Session, c.guard, c.token)
 	}
-	return nil
+	return c.Session.denied(c.Object, c.Method)
 }
 
 // unbusy runs the calls that waited for an object's outside work, in their

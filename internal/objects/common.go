@@ -90,28 +90,22 @@ func checkMany(o *engine.Object, n, more int, size int64) error {
 }
 
 const (
-	maxKeyText   = 1 << 10
+	maxText      = 200 // bytes of a value's repr in an error
 	maxKeyDetail = 64 << 10
 )
 
 // noKey is Python's KeyError: its message is the key's repr, its detail the
 // key itself unless it is very long.
 func noKey(c *engine.Call, key []byte) error {
-	err := wire.Errorf(wire.CodeKey, "%s", keyText(key))
+	err := wire.Errorf(wire.CodeKey, "%s", textOf(key))
 	if len(key) <= maxKeyDetail && !c.ArgRefs() {
 		err.Detail = wire.Raw(key)
 	}
 	return err
 }
 
-// keyText returns a key's repr for an error, cut off when it is very long.
-func keyText(key []byte) []byte {
-	text := reprOf(key)
-	if len(text) > maxKeyText {
-		text = append(text[:maxKeyText], "..."...)
-	}
-	return text
-}
+// textOf returns the beginning of a value's repr, for an error.
+func textOf(v []byte) []byte { return wire.AppendReprMax(nil, v, engine.AppendProxyName, maxText) }
 
 // reprOf returns what Python's repr prints for a value.
 func reprOf(v []byte) []byte { return wire.AppendRepr(nil, v, engine.AppendProxyName) }

@@ -141,7 +141,7 @@ func leaveWait(o *engine.Object, c *engine.Call, why engine.Leaving) {
 		k.reacquire(c)
 		return
 	}
-	if why != engine.LeaveCancel && why != engine.LeaveGone {
+	if why != engine.LeaveCancel && why != engine.LeaveGone && why != engine.LeaveDenied {
 		return
 	}
 	passOn := c.Stage&(stageNotified|stageAll) == stageNotified

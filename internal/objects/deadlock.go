@@ -12,43 +12,54 @@ import (
 // A deadlock is a cycle of owners, each of which waits without a deadline for a
 // hold that only the next can end. It is closed by the call that begins to wait
 // last, and that call fails. The walk goes from the wanted lock to its holder,
-// to the calls that this owner waits in, to the locks that these want, and so
-// on; most often it ends at the first holder, who waits for nothing.
+// to the locks that this owner waits for, and so on, and looks at each owner
+// once; most often it ends at the first holder, who waits for nothing.
 
-// cycle returns the calls that lead from the mutex back to the owner: empty if
+// maxCycleWalk bounds how many waits for a lock one search looks at. A cycle that
+// lies behind more of them is not found: its calls wait.
+const maxCycleWalk = 2048
+
+// seeker is an owner that a search has come to.
+type seeker struct {
+	session *engine.Session
+	owner   uint64
+}
+
+// cycle returns the waits that lead from the mutex back to the owner: empty if
 // the owner holds it, and false if nothing leads back.
-func (m *mutex) cycle(s *engine.Session, owner uint64) ([]*engine.Call, bool) {
-	var path []*engine.Call
-	var seen map[*engine.Call]bool
-	for at := m; ; {
-		var next *engine.Call
+func (m *mutex) cycle(s *engine.Session, owner uint64) ([]*engine.Await, bool) {
+	var path []*engine.Await
+	var seen map[seeker]bool
+	at := m
+	for range maxCycleWalk {
+		var next *engine.Await
 		if at.strict() {
-			if at.hold.Session == s && at.hold.Owner == owner {
+			h := at.hold
+			if h.Session == s && h.Owner == owner {
 				return path, true
 			}
-			next = at.hold.Session.Awaiting(at.hold.Owner)
+			if next = h.Session.Awaiting(h.Owner); next != nil {
+				if seen == nil {
+					seen = make(map[seeker]bool)
+				}
+				if who := (seeker{h.Session, h.Owner}); seen[who] {
+					next = nil
+				} else {
+					seen[who] = true
+				}
+			}
 		}
-		for {
-			for next != nil && seen[next] {
-				next = next.NextAwaiting()
-			}
-			if next != nil {
-				break
-			}
+		for next == nil {
 			if len(path) == 0 {
 				return nil, false
 			}
-			next = path[len(path)-1].NextAwaiting()
+			next = path[len(path)-1].Next()
 			path = path[:len(path)-1]
 		}
-		if seen == nil {
-			seen = make(map[*engine.Call]bool)
-		}
-		seen[next] = true
 		path = append(path, next)
-		wanted, _ := next.Awaits()
-		at = coreOf(wanted)
+		at = coreOf(next.Target)
 	}
+	return nil, false
 }
 
 // maxCycleText bounds the links of a cycle that an error prints.
@@ -69,10 +80,8 @@ func (m *mutex) deadlock(c *engine.Call) error {
 	s, owner, at, since := c.Session, c.Owner, m, now
 	for i := 0; i <= n; i++ {
 		if i > 0 {
-			s, owner = path[i-1].Session, path[i-1].Owner
-			var wanted *engine.Object
-			wanted, since = path[i-1].Awaits()
-			at = coreOf(wanted)
+			wait := path[i-1]
+			s, owner, since, at = wait.Session, wait.Owner, wait.Since(), coreOf(wait.Target)
 			text.WriteString("; ")
 		}
 		h := at.hold

@@ -445,7 +445,7 @@ func (d *dict) add(o *engine.Object, c *engine.Call) error {
 		var unfit *wire.OperandError
 		if r != 0 && errors.As(err, &unfit) {
 			return wire.Errorf(wire.CodeType, "%s, key %s holds a value of type %s: %v",
-				objectText(o), keyText(k), wire.TypeName(d.table.at(r).value.Bytes()), err)
+				objectText(o), textOf(k), wire.TypeName(d.table.at(r).value.Bytes()), err)
 		}
 		return wire.AsError(err)
 	}

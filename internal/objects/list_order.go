@@ -70,11 +70,7 @@ func (l *list) found(o *engine.Object, c *engine.Call, i int) {
 		c.ReturnBool(i >= 0)
 	case "index":
 		if i < 0 {
-			text := reprOf(c.Item.Bytes())
-			if len(text) > maxKeyText {
-				text = append(text[:maxKeyText], "..."...)
-			}
-			c.Fail(wire.Errorf(wire.CodeValue, "%s is not in list", text))
+			c.Fail(wire.Errorf(wire.CodeValue, "%s is not in list", textOf(c.Item.Bytes())))
 			return
 		}
 		c.ReturnInt(c.N + int64(i))

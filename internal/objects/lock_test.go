@@ -307,6 +307,30 @@ func TestDeadlockManyCalls(t *testing.T) {
 	a.start(locks[5], "acquire", 100).is("waiting")
 }
 
+// An owner that waits in many calls is looked at once, and one that waits for many
+// locks is told where the limit is.
+func TestDeadlockSearchIsBounded(t *testing.T) {
+	w := newWorld(t, 1)
+	defer w.close()
+	a := w.clients[0]
+	one, two := a.create("RLock"), a.create("RLock")
+	a.ok(one, "acquire", 1)
+	a.ok(two, "acquire", 2)
+	for range 3 * maxCycleWalk {
+		a.start(two, "acquire", 1)
+	}
+	a.start(one, "acquire", 2).within(wire.CodeDeadlock, "owner 2", "owner 1")
+	a.start(one, "acquire", 3).is("waiting")
+	for i := range engine.MaxAwaits {
+		l := a.create("RLock")
+		a.ok(l, "acquire", 1)
+		a.start(l, "acquire", 7).is("waiting")
+		if i == engine.MaxAwaits-1 {
+			a.start(two, "acquire", 7).within(wire.CodeOverloaded, "owner 7 waits for 1024 locks at once")
+		}
+	}
+}
+
 func TestLockAllocs(t *testing.T) {
 	w := newWorld(t, 1)
 	a := w.clients[0]

@@ -88,6 +88,9 @@ func (m *mutex) acquire(c *engine.Call) error {
 		if err := m.deadlock(c); err != nil {
 			return err
 		}
+		if n := c.Session.Awaits(c.Owner); n >= engine.MaxAwaits {
+			return wire.Errorf(wire.CodeOverloaded, "owner %d waits for %d locks at once; that is the limit: an owner is one thread, give others owners of their own", c.Owner, n)
+		}
 		if c.Park(&m.waiters) {
 			c.Await(m.o)
 		}

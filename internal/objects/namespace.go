@@ -87,11 +87,7 @@ func (n *namespace) attr(c *engine.Call) (name []byte, r uint32, err error) {
 		return nil, 0, err
 	}
 	if r = n.table.find(&l); r == 0 {
-		text := reprOf(name)
-		if len(text) > maxKeyText {
-			text = append(text[:maxKeyText], "..."...)
-		}
-		return nil, 0, wire.Errorf(wire.CodeAttribute, "'Namespace' object has no attribute %s", text)
+		return nil, 0, wire.Errorf(wire.CodeAttribute, "'Namespace' object has no attribute %s", textOf(name))
 	}
 	return name, r, nil
 }

@@ -185,10 +185,16 @@ func (s *cell) Dump(b []byte) []byte {
 }
 
 // Repr returns the text that Python prints.
-func (s *cell) Repr() engine.View {
-	text := append([]byte("Value("), reprOf(s.code.Bytes())...)
-	text = append(append(text, ", "...), reprOf(s.value.Bytes())...)
-	return engine.Text(append(text, ')'))
+func (s *cell) Repr() engine.View { return cellRepr{s.code, s.value} }
+
+// cellRepr is the text of a Value.
+type cellRepr struct{ code, value wire.Raw }
+
+// Append appends what Python prints.
+func (v cellRepr) Append(b []byte) []byte {
+	text := append([]byte("Value("), reprOf(v.code.Bytes())...)
+	text = append(append(text, ", "...), reprOf(v.value.Bytes())...)
+	return appendText(b, append(text, ')'))
 }
 
 // Value returns the value.

@@ -96,14 +96,6 @@ func (d *Door) leave(c *conn) {
 	d.holds.connClosed(c)
 }
 
-// TurnAway closes a connection in place of serving it. Python prints the reason,
-// which stands where it expects a challenge.
-func TurnAway(nc net.Conn, why string) {
-	defer nc.Close()
-	nc.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = nc.Write(frame(append(make([]byte, headRoom, headRoom+len(why)), why...)))
-}
-
 // authenticate runs Python's challenge, both ways.
 func (c *conn) authenticate(ctx context.Context) (auth.Entry, error) {
 	var keys []auth.Key

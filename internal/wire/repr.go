@@ -20,12 +20,28 @@ func appendRune(dst []byte, c uint32) []byte { return utf8.AppendRune(dst, rune(
 // as long as v, beside what ref adds. Malformed input appears as <malformed value>,
 // what nests deeper than DefaultDepth as "...".
 func AppendRepr(dst, v []byte, ref func(dst []byte, r Ref) []byte) []byte {
-	dst, _ = appendRepr(dst, v, ref, 0)
+	dst, _ = appendRepr(dst, v, ref, 0, math.MaxInt)
 	return dst
 }
 
-// appendRepr appends the value at the start of v and returns its length.
-func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte, int) {
+// AppendReprMax is AppendRepr for a message: of a text of more than max bytes it
+// appends the beginning and "...", and makes no more than that, however large the
+// value is.
+func AppendReprMax(dst, v []byte, ref func(dst []byte, r Ref) []byte, max int) []byte {
+	limit := len(dst) + max
+	dst, _ = appendRepr(dst, v, ref, 0, limit)
+	if len(dst) <= limit {
+		return dst
+	}
+	for limit > 0 && !utf8.RuneStart(dst[limit]) {
+		limit--
+	}
+	return append(dst[:limit], "..."...)
+}
+
+// appendRepr appends the value at the start of v and returns its length. Once
+// the text is longer than limit, what follows in it is not looked at.
+func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth, limit int) ([]byte, int) {
 	h, ok := parse(v)
 	if !ok {
 		return append(dst, malformed...), len(v)
@@ -51,11 +67,12 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 		re, im := complexAt(v, &h)
 		return appendComplexRepr(dst, re, im), h.end
 	case TypeStr:
-		return appendStrRepr(dst, h.payload(v)), h.end
+		return appendStrRepr(dst, upTo(h.payload(v), limit-len(dst))), h.end
 	case TypeBytes:
-		return appendBytesRepr(dst, h.payload(v), false), h.end
+		return appendBytesRepr(dst, upTo(h.payload(v), limit-len(dst)), false), h.end
 	case TypeByteArray:
-		dst = appendBytesRepr(append(dst, "bytearray("...), h.payload(v), true)
+		dst = append(dst, "bytearray("...)
+		dst = appendBytesRepr(dst, upTo(h.payload(v), limit-len(dst)), true)
 		return append(dst, ')'), h.end
 	case TypeTime, TypeDateTime:
 		t, ok := instantAt(v, &h)
@@ -64,7 +81,7 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 		}
 		return appendTimeRepr(dst, t), h.end
 	case TypeArray:
-		return appendArrayRepr(dst, h.payload(v)), h.end
+		return appendArrayRepr(dst, h.payload(v), limit), h.end
 	case TypeOpaque:
 		return appendOpaqueRepr(dst, h.payload(v)), h.end
 	case TypeRef:
@@ -75,6 +92,9 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 		dst = append(append(dst, '<'), view.TypeID...)
 		dst = strconv.AppendUint(append(dst, " object, ident "...), view.ID, 10)
 		return append(dst, '>'), h.end
+	}
+	if len(dst) > limit {
+		return dst, len(v)
 	}
 	if depth >= DefaultDepth {
 		n, err := Skip(v)
@@ -109,6 +129,9 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 		stop = h.end
 	}
 	for i := 0; i < h.n; i++ {
+		if len(dst) > limit {
+			return dst, len(v)
+		}
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
@@ -117,11 +140,14 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 			break
 		}
 		var n int
-		dst, n = appendRepr(dst, v[pos:stop], ref, depth+1)
+		dst, n = appendRepr(dst, v[pos:stop], ref, depth+1, limit)
 		pos += n
 		if h.typ == TypeDict {
+			if len(dst) > limit {
+				return dst, len(v)
+			}
 			dst = append(dst, ": "...)
-			dst, n = appendRepr(dst, v[pos:stop], ref, depth+1)
+			dst, n = appendRepr(dst, v[pos:stop], ref, depth+1, limit)
 			pos += n
 		}
 	}
@@ -129,6 +155,14 @@ func appendRepr(dst, v []byte, ref func([]byte, Ref) []byte, depth int) ([]byte,
 		pos = stop
 	}
 	return append(dst, shut...), pos
+}
+
+// upTo returns the beginning of p that is enough for a text of more than n bytes.
+func upTo(p []byte, n int) []byte {
+	if n = max(n, 0); n < len(p)-4 {
+		return p[:n+4]
+	}
+	return p
 }
 
 // appendFloatRepr appends f with the fewest digits that read back as f; point
@@ -285,7 +319,7 @@ func appendTimeRepr(dst []byte, t instant) []byte {
 	return append(dst, ')')
 }
 
-func appendArrayRepr(dst, p []byte) []byte {
+func appendArrayRepr(dst, p []byte, limit int) []byte {
 	dst = append(append(dst, "array('"...), p[0], '\'')
 	n := (len(p) - 1) / ElementSize(p[0])
 	if n == 0 {
@@ -293,8 +327,11 @@ func appendArrayRepr(dst, p []byte) []byte {
 	}
 	var buf [9]byte
 	if p[0] == 'u' || p[0] == 'w' {
-		text := make([]byte, 0, n)
+		text := make([]byte, 0, min(n, max(limit-len(dst), 0)))
 		for i := range n {
+			if len(text) > limit-len(dst) {
+				break
+			}
 			v := appendElement(buf[:0], p, i)
 			text = append(text, v[1:]...)
 		}
@@ -302,10 +339,13 @@ func appendArrayRepr(dst, p []byte) []byte {
 	}
 	dst = append(dst, ", ["...)
 	for i := range n {
+		if len(dst) > limit {
+			break
+		}
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst, _ = appendRepr(dst, appendElement(buf[:0], p, i), nil, 0)
+		dst, _ = appendRepr(dst, appendElement(buf[:0], p, i), nil, 0, limit)
 	}
 	return append(dst, "])"...)
 }
