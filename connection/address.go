@@ -98,7 +98,7 @@ func (a *Address) parseTCP(s string) error {
 			return fmt.Errorf("no port, or no brackets; write %s://[%s]:PORT", a.Transport, bare)
 		}
 		if ae.Err == "too many colons in address" {
-			return fmt.Errorf("%s; an IPv6 address stands in brackets, as in %s://[::1]:50000", ae.Err, a.Transport)
+			return fmt.Errorf("%s; an IPv6 address stands in brackets, as in %s://[::1]:21600", ae.Err, a.Transport)
 		}
 		if ae.Err == "missing port in address" {
 			return fmt.Errorf("no port; write %s://%s:PORT", a.Transport, s)

@@ -8,9 +8,9 @@ import (
 
 func TestParseAddress(t *testing.T) {
 	for s, want := range map[string]Address{
-		"tcp://example.org:50000":        {Transport: TCP, Host: "example.org", Port: 50000},
+		"tcp://example.org:21600":        {Transport: TCP, Host: "example.org", Port: 21600},
 		"tcp://127.0.0.1:0":              {Transport: TCP, Host: "127.0.0.1"},
-		"tcp://:50000":                   {Transport: TCP, Port: 50000},
+		"tcp://:21600":                   {Transport: TCP, Port: 21600},
 		"tcp+plain://[::1]:65535":        {Transport: TCPPlain, Host: "::1", Port: 65535},
 		"tcp://[fe80::1%eth0]:1":         {Transport: TCP, Host: "fe80::1%eth0", Port: 1},
 		"unix:///run/user/1/a b.sock":    {Transport: Unix, Path: "/run/user/1/a b.sock"},
@@ -35,7 +35,7 @@ func TestParseAddress(t *testing.T) {
 func TestParseAddressErrors(t *testing.T) {
 	for s, want := range map[string]string{
 		"":                                    "no transport; write tcp://host:port",
-		"localhost:50000":                     "no transport",
+		"localhost:21600":                     "no transport",
 		"http://host:80":                      `unknown transport "http"; write tcp://`,
 		"TCP://host:80":                       `unknown transport "TCP"`,
 		"tcp://host":                          "no port; write tcp://host:PORT",
@@ -46,7 +46,7 @@ func TestParseAddressErrors(t *testing.T) {
 		"tcp://host:+1":                       `port "+1"`,
 		"tcp://host:http":                     `port "http"`,
 		"tcp://host:080":                      `port "080"`,
-		"tcp://::1:50000":                     "in brackets, as in tcp://[::1]:50000",
+		"tcp://::1:21600":                     "in brackets, as in tcp://[::1]:21600",
 		"tcp://::1":                           "write tcp://[::1]:PORT",
 		"tcp://[::1]":                         "write tcp://[::1]:PORT",
 		"tcp://a:b:c":                         "in brackets",

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -260,6 +261,19 @@ func TestPortInUse(t *testing.T) {
 	_, err := Listen(t.Context(), l.Addr().String(), ListenConfig{})
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("a port in use: %v", err)
+	}
+	if !strings.Contains(err.Error(), "another program listens on port") {
+		t.Errorf("a port that is listened on: %v", err)
+	}
+	// The port of a connection's own end.
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", l.Addr().Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = Listen(t.Context(), "tcp://"+c.LocalAddr().String(), ListenConfig{})
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "a connection uses port") || strings.Contains(err.Error(), "another program") {
+		t.Errorf("a port of a connection: %v", err)
 	}
 	if _, err := Dial(t.Context(), "tcp://127.0.0.1:0", DialConfig{}); err == nil || !strings.Contains(err.Error(), "port 0 is for listening") {
 		t.Errorf("dial port 0: %v", err)

@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/link"
 )
 
-// ErrInUse says that somebody else listens on an address.
+// ErrInUse says that an address is taken: somebody else listens on it, or a
+// connection has its port.
 var ErrInUse = errors.New("address is in use")
 
 // StreamConfig adjusts ListenStream and DialStream. The zero value works.
@@ -216,13 +218,26 @@ func listenStream(ctx context.Context, a Address, cfg StreamConfig) (*StreamList
 	var lc net.ListenConfig
 	l.inner, err = lc.Listen(ctx, "tcp", a.hostPort())
 	if errors.Is(err, errAddrInUse) {
-		return nil, fmt.Errorf("%w: another program listens on port %d: %w", ErrInUse, a.Port, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrInUse, occupant(ctx, a), err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	l.addr.Port = uint16(l.inner.Addr().(*net.TCPAddr).Port)
 	return l, nil
+}
+
+// occupant says who has an address that cannot be listened on: a listener, or a
+// connection whose own end got the port from the system.
+func occupant(ctx context.Context, a Address) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", a.hostPort())
+	if err != nil {
+		return fmt.Sprintf("a connection uses port %d, or one that has just ended, and nobody listens on it; try again in a minute, or choose a port that the system does not give to connections", a.Port)
+	}
+	c.Close()
+	return fmt.Sprintf("another program listens on port %d", a.Port)
 }
 
 // Addr returns the address, with the port or name that was picked.

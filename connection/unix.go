@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/syncmanager/syncmanager/internal/defaults"
 )
 
 // lockSuffix names the lock file of a socket.
@@ -21,6 +23,9 @@ const lockSuffix = ".lock"
 // other's socket away. The lock goes with the process.
 func listenUnix(path string) (net.Listener, func() error, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, err
+	}
+	if err := defaults.CheckSocketDir(path); err != nil {
 		return nil, nil, err
 	}
 	lock, err := lockFile(path + lockSuffix)

@@ -91,9 +91,9 @@ func main() {
 	go func() {
 %s
 	}()
-	m, err := proxy.Connect(ctx, "tcp://127.0.0.1:50000", proxy.Config{AuthKey: key})
+	m, err := proxy.Connect(ctx, "tcp://127.0.0.1:21600", proxy.Config{AuthKey: key})
 	for err != nil {
-		m, err = proxy.Connect(ctx, "tcp://127.0.0.1:50000", proxy.Config{AuthKey: key})
+		m, err = proxy.Connect(ctx, "tcp://127.0.0.1:21600", proxy.Config{AuthKey: key})
 	}
 	defer m.Close()
 %s
@@ -136,7 +136,7 @@ func TestReadmeGo(t *testing.T) {
 		t.Fatalf("the README has %d Go snippets, this test knows %d", len(blocks), len(goPrograms))
 	}
 	d := managerd(t, "--listen", "tcp://127.0.0.1:0")
-	addresses := strings.NewReplacer(`"tcp://server:50000"`, fmt.Sprintf("%q", d.addrs[0]), `"tcp://127.0.0.1:50000"`, `"pipe://readme"`)
+	addresses := strings.NewReplacer(`"tcp://server:21600"`, fmt.Sprintf("%q", d.addrs[0]), `"tcp://127.0.0.1:21600"`, `"pipe://readme"`)
 	for i, s := range blocks {
 		source := addresses.Replace(complete(t, s, goPrograms[i].program))
 		bin := buildInModule(t, fmt.Sprintf("README.md:%d", s.line), source)
@@ -189,9 +189,9 @@ func TestReadmePython(t *testing.T) {
 			port = at
 		}
 	}
-	program := strings.Replace(blocks[0].text, `("127.0.0.1", 50001)`, `("127.0.0.1", `+port+`)`, 1)
+	program := strings.Replace(blocks[0].text, `("127.0.0.1", 21601)`, `("127.0.0.1", `+port+`)`, 1)
 	if port == "" || program == blocks[0].text {
-		t.Fatalf("README.md:%d: the snippet has no address ('127.0.0.1', 50001), or the server listens at %q", blocks[0].line, d.addrs)
+		t.Fatalf("README.md:%d: the snippet has no address ('127.0.0.1', 21601), or the server listens at %q", blocks[0].line, d.addrs)
 	}
 	program += "\nq = m.Queue()\nq.put({'n': [1]})\nprint(q.get())\n"
 	for _, i := range all {

@@ -71,7 +71,7 @@ func TestReadme(t *testing.T) {
 		// Another server on this machine may have the default port; the tour
 		// goes by the socket.
 		serverEnv := env
-		if l, err := net.Listen("tcp", "127.0.0.1:50000"); err != nil {
+		if l, err := net.Listen("tcp", "127.0.0.1:21600"); err != nil {
 			serverEnv = append(slices.Clone(env), "SYNCMANAGER_LISTEN=unix://"+filepath.Join(home, "run", "syncmanager", "managerd.sock"))
 		} else {
 			l.Close()

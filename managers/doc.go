@@ -3,7 +3,7 @@
 //
 //	srv := managers.NewServer(managers.Config{AuthKey: key})
 //	err := srv.Register("Maths", NewMaths, managers.TypeOptions{})
-//	err = srv.ListenAndServe(ctx, "tcp://127.0.0.1:50000", "unix:///run/user/1000/managerd.sock")
+//	err = srv.ListenAndServe(ctx, "tcp://127.0.0.1:21600", "unix:///run/user/1000/managerd.sock")
 //
 // # Types of your own
 //

@@ -1,7 +1,7 @@
 // Package proxy is the client of a manager server: typed proxies of objects
 // that live in the server and are shared by programs on any number of machines.
 //
-//	m, err := proxy.Connect(ctx, "tcp://host:50000", proxy.Config{AuthKey: key})
+//	m, err := proxy.Connect(ctx, "tcp://host:21600", proxy.Config{AuthKey: key})
 //	if err != nil {
 //		return err
 //	}

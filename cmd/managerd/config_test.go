@@ -24,10 +24,10 @@ const everything = `
 listen:
   - tcp://127.0.0.1:0
   - unix:///tmp/x.sock
-python_listen: ["tcp://127.0.0.1:50001"]
+python_listen: ["tcp://127.0.0.1:21601"]
 python:
   refuse_md5: true
-  advertise: db:50001
+  advertise: db:21601
   idle_references: 1h
   drop_dead_processes: true
   release_holds: -1s

@@ -14,8 +14,17 @@ const Prefix = "SYNCMANAGER_"
 // AuthKeyEnv holds the authkey itself.
 const AuthKeyEnv = Prefix + "AUTHKEY"
 
+// The default ports: four adjacent ones that no well-known service has, below
+// those that systems give to outgoing connections (Linux: from 32768 on).
+const (
+	Port       = 21600 // for Go programs and mgrctl
+	PythonPort = 21601
+	AdminPort  = 21602 // metrics, health and pages over HTTP
+	PeerPort   = 21603 // of servers that form a group
+)
+
 // TCPAddress is where the default server listens besides its socket.
-const TCPAddress = "tcp://127.0.0.1:50000"
+const TCPAddress = "tcp://127.0.0.1:21600"
 
 // SocketPath returns the path of the default server's socket: in the user's
 // runtime directory (XDG_RUNTIME_DIR), or in a directory of the user's own

@@ -14,7 +14,7 @@ func TestList(t *testing.T) {
 		" , \n":                                 {},
 		"a":                                     {"a"},
 		"a,b\nc\r\n":                            {"a", "b", "c"},
-		"tcp://[::1]:50000, unix:///x":          {"tcp://[::1]:50000", "unix:///x"},
+		"tcp://[::1]:21600, unix:///x":          {"tcp://[::1]:21600", "unix:///x"},
 		`jobs=Queue:[100, 2],config=dict`:       {"jobs=Queue:[100, 2]", "config=dict"},
 		`a=dict:[{"x,": "]\",["}]` + "\nb=list": {`a=dict:[{"x,": "]\",["}]`, "b=list"},
 		"a],b":                                  {"a]", "b"},

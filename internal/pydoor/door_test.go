@@ -291,7 +291,7 @@ func proxy(class string, ident pickle.Node) pickle.Node {
 
 func TestNesting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{Advertise: "example.org:50000"})
+		w := newWorld(t, Options{Advertise: "example.org:21600"})
 		c := w.thread("write")
 		defer c.close()
 		outer, inner := w.create("write", "dict"), w.create("write", "list")
@@ -302,7 +302,7 @@ func TestNesting(t *testing.T) {
 		if !ok || got.Class.Name != "ListProxy" || got.Token.ID != textOf(inner) {
 			t.Fatalf("a nested list came back as %+v", got)
 		}
-		if a := show(got.Token.Address); a != "('example.org', 50000)" {
+		if a := show(got.Token.Address); a != "('example.org', 21600)" {
 			t.Errorf("its address is %s", a)
 		}
 		// It leaves the dict before the client has claimed it, and lives.
