@@ -265,7 +265,7 @@ func TestResume(t *testing.T) {
 		who.Binding = [32]byte{9}
 		b := dial(t, s, who)
 		proof := auth.ResumeProof(someone.SessionKey, w.Session, who.Binding)
-		b.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Proof: proof}))
+		b.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Generation: w.Generation, Proof: proof}))
 		if again := b.welcome(); again.Session != w.Session || again.Generation != w.Generation {
 			t.Fatalf("resumed as %+v, was %+v", again, w)
 		}
@@ -293,10 +293,17 @@ func TestResumeNeedsTheSecret(t *testing.T) {
 			"another session's id": {someone, auth.ResumeProof(someone.SessionKey, w.Session+1, someone.Binding)},
 		} {
 			b := dial(t, s, try.who)
-			b.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Proof: try.proof}))
+			b.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Generation: w.Generation, Proof: try.proof}))
 			if e := b.refused(); e.Code != wire.CodeSessionExpired {
 				t.Errorf("%s: %v", what, e)
 			}
+		}
+		b := dial(t, s, someone)
+		b.send(wire.AppendResume(nil, &wire.Resume{
+			Version: wire.Version, Session: w.Session, Generation: w.Generation + 1, Proof: auth.ResumeProof(someone.SessionKey, w.Session, someone.Binding),
+		}))
+		if e := b.refused(); e.Code != wire.CodeSessionExpired || e.Message != wire.Restarted {
+			t.Errorf("the generation of another server: %v", e)
 		}
 		a.must(0, "types") // the session was not disturbed
 	})
@@ -453,7 +460,7 @@ func TestLostHoldIsToldAfterResume(t *testing.T) {
 		who.Binding = [32]byte{9}
 		c := dial(t, s, who)
 		c.send(wire.AppendResume(nil, &wire.Resume{
-			Version: wire.Version, Session: w.Session, Proof: auth.ResumeProof(someone.SessionKey, w.Session, who.Binding),
+			Version: wire.Version, Session: w.Session, Generation: w.Generation, Proof: auth.ResumeProof(someone.SessionKey, w.Session, who.Binding),
 		}))
 		c.welcome()
 		kind, body := c.next()
@@ -464,4 +471,22 @@ func TestLostHoldIsToldAfterResume(t *testing.T) {
 			t.Fatalf("event %+v, %v; want the loss of hold %d of %d", e, err, token, lock.ID)
 		}
 	})
+}
+
+// TestInfoLeavesOutTheReserve holds that what the server says of its memory is what
+// it uses.
+func TestInfoLeavesOutTheReserve(t *testing.T) {
+	const reserve = 256 << 20
+	s := NewServer(Config{AuthKey: auth.Generate(), HeapReserve: reserve})
+	defer s.Close()
+	x, err := wire.Decode(s.info())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"heap_bytes", "sys_bytes"} {
+		n, _ := x.(map[string]any)[key].(int64)
+		if n <= 0 || n >= reserve {
+			t.Errorf("%s is %d, with a reserve of %d", key, n, reserve)
+		}
+	}
 }

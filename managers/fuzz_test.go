@@ -60,7 +60,7 @@ func FuzzSession(f *testing.F) {
 				if op == steals {
 					proof = auth.ResumeProof(c.who.SessionKey, w.session, c.who.Binding)
 				}
-				c.write(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.session, Proof: proof}))
+				c.write(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.session, Generation: w.s.generation, Proof: proof}))
 				if w.greeted(c) {
 					w.last = from
 					if op == steals {

@@ -22,7 +22,7 @@ func resume(t *testing.T, s *Server, session uint64, binding byte) *script {
 	who.Binding = [32]byte{binding}
 	c := dial(t, s, who)
 	proof := auth.ResumeProof(someone.SessionKey, session, who.Binding)
-	c.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: session, Proof: proof}))
+	c.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: session, Generation: s.generation, Proof: proof}))
 	if again := c.welcome(); again.Session != session {
 		t.Fatalf("resumed session %d, want %d", again.Session, session)
 	}

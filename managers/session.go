@@ -92,6 +92,9 @@ func (s *Server) leaveHost(host string) {
 
 // resumeSession gives a session a new connection, which ends the old one.
 func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
+	if m.Generation != s.generation {
+		return nil, wire.Errorf(wire.CodeSessionExpired, "%s", wire.Restarted)
+	}
 	s.mu.Lock()
 	ss := s.sessions[m.Session]
 	s.mu.Unlock()

@@ -197,7 +197,7 @@ func TestStolenSession(t *testing.T) {
 	steal := func(what string, proof [32]byte) {
 		t.Helper()
 		thief := s.peer()
-		thief.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Proof: proof}))
+		thief.send(wire.AppendResume(nil, &wire.Resume{Version: wire.Version, Session: w.Session, Generation: w.Generation, Proof: proof}))
 		is(t, what, thief.bye(), proxy.ErrSessionExpired)
 	}
 	steal("no secret", [32]byte{})

@@ -123,7 +123,7 @@ func TestStoppedServer(t *testing.T) {
 	s.signal(syscall.SIGCONT)
 	back := s.peer()
 	back.send(t, wire.AppendResume(nil, &wire.Resume{
-		Version: wire.Version, Session: w.Session, Proof: auth.ResumeProof(gone.who.SessionKey, w.Session, back.who.Binding),
+		Version: wire.Version, Session: w.Session, Generation: w.Generation, Proof: auth.ResumeProof(gone.who.SessionKey, w.Session, back.who.Binding),
 	}))
 	back.next(t, wire.KindWelcome)
 	if v := back.call(t, 3, lost, "locked"); v != true {

@@ -346,7 +346,7 @@ func (s *Session) resume() (*conn, error) {
 	}
 	sent := time.Now()
 	w, err := c.greet(ctx, wire.AppendResume(nil, &wire.Resume{
-		Version: wire.Version, Session: s.id, Proof: auth.ResumeProof(s.key, s.id, who.Binding),
+		Version: wire.Version, Session: s.id, Generation: s.generation, Proof: auth.ResumeProof(s.key, s.id, who.Binding),
 	}))
 	if err != nil {
 		c.close()
@@ -354,7 +354,7 @@ func (s *Session) resume() (*conn, error) {
 	}
 	if w.Generation != s.generation || w.Session != s.id {
 		c.close()
-		return nil, expired(s.id, fmt.Sprintf("the server answered as another one (generation %#x, was %#x): it was restarted without its state", w.Generation, s.generation))
+		return nil, expired(s.id, wire.Restarted)
 	}
 	if !s.resumed(c, sent) {
 		c.close()

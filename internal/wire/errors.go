@@ -158,6 +158,10 @@ var (
 	ErrUnavailable    = sentinel(CodeUnavailable, "no connection to the server")
 )
 
+// Restarted is the text of a CodeSessionExpired for a session of a server that
+// runs no more: another one answers at its address.
+const Restarted = "the server was restarted; what it held in memory is gone"
+
 func sentinel(c Code, msg string) *Error { return &Error{Code: c, Message: msg, Safe: safeCodes[c]} }
 
 // safeCodes are the codes of calls that were refused before they did

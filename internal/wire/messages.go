@@ -45,9 +45,10 @@ type Open struct {
 
 // Resume takes a session up again on a new connection.
 type Resume struct {
-	Version uint64
-	Session uint64
-	Proof   [32]byte
+	Version    uint64
+	Session    uint64
+	Generation uint64 // of the WELCOME that opened it
+	Proof      [32]byte
 }
 
 // Welcome answers Open and Resume.
@@ -159,6 +160,7 @@ func AppendResume(b []byte, m *Resume) []byte {
 	b, at := frame(b, KindResume)
 	b = binary.AppendUvarint(b, m.Version)
 	b = binary.AppendUvarint(b, m.Session)
+	b = binary.AppendUvarint(b, m.Generation)
 	b = append(b, m.Proof[:]...)
 	return end(b, at)
 }
@@ -364,7 +366,7 @@ func ParseOpen(body []byte) (Open, error) {
 // ParseResume reads the body of a Resume.
 func ParseResume(body []byte) (Resume, error) {
 	f := fields{kind: "RESUME", b: body}
-	m := Resume{Version: f.uint("version"), Session: f.uint("session")}
+	m := Resume{Version: f.uint("version"), Session: f.uint("session"), Generation: f.uint("generation")}
 	if f.err == nil && len(f.b) != len(m.Proof) {
 		return m, Errorf(CodeProtocol, "RESUME: a proof of %d bytes where %d are due", len(f.b), len(m.Proof))
 	}
