@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -50,8 +51,11 @@ func (s *Server) info() []byte {
 	if b, ok := debug.ReadBuildInfo(); ok {
 		module = b.Main.Version
 	}
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
+	// Package runtime/metrics reads these without stopping the world.
+	mem := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
+	metrics.Read(mem)
+	// The reserve is memory that was never touched.
+	heap, sys := int64(mem[0].Value.Uint64())-int64(len(s.reserve)), int64(mem[1].Value.Uint64())-int64(len(s.reserve))
 	b, err := wire.AppendAny(nil, map[string]any{
 		"server": s.config.Version, "version": module, "protocol": int64(wire.Version), "go": runtime.Version(),
 		"pid": int64(os.Getpid()), "host": host, "addresses": addrs,
@@ -59,7 +63,7 @@ func (s *Server) info() []byte {
 		"sessions": int64(stats.Sessions), "connections": int64(conns + python), "python_connections": int64(python), "objects": int64(stats.Objects),
 		"names": int64(stats.Names), "parked": int64(stats.Parked), "running": int64(stats.Running),
 		"bytes": stats.Bytes, "goroutines": int64(runtime.NumGoroutine()),
-		"heap_bytes": int64(mem.HeapAlloc), "sys_bytes": int64(mem.Sys),
+		"heap_bytes": heap, "sys_bytes": sys,
 	})
 	if err != nil {
 		return wire.AppendNil(nil)

@@ -47,6 +47,12 @@ type Config struct {
 	// server ends. 0 means DefaultShutdownGrace.
 	ShutdownGrace time.Duration
 
+	// HeapReserve is memory, in bytes, that is reserved and never touched, so that
+	// it costs addresses and no memory. The garbage collector counts it as live: a
+	// server that holds little would otherwise be collected many times a second
+	// under load. It is for programs that are a server and nothing else.
+	HeapReserve int
+
 	// Logger gets the server's log. Nil: nothing is logged. Calls are traced
 	// at slog.LevelDebug.
 	Logger *slog.Logger

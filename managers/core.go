@@ -131,6 +131,9 @@ func (k *core) settle(fx *engine.Effects) {
 	for _, c := range fx.Created {
 		k.server.outside.adopt(c.Work, c.Object)
 	}
+	if k.tracer != nil {
+		k.tracer.answered(fx)
+	}
 	if due := k.engine.NextDeadline(); due != 0 && (k.armed == 0 || due < k.armed) {
 		k.arm(due)
 	}
@@ -244,7 +247,7 @@ func (k *core) deliver(fx *engine.Effects) {
 		k.rest(fx)
 	}
 	if k.tracer != nil {
-		k.tracer.delivered(fx, k.now())
+		k.tracer.flush(k.now())
 	}
 }
 

@@ -34,6 +34,7 @@ type Server struct {
 	stall      stallClock
 	local      local
 	handlers   connHandlers
+	reserve    []byte // Config.HeapReserve
 
 	running sync.WaitGroup // goroutines that Close waits for
 
@@ -65,6 +66,7 @@ func NewServer(config Config) *Server {
 		sessions:  make(map[uint64]*session),
 		hosts:     make(map[string]int),
 		done:      make(chan struct{}),
+		reserve:   make([]byte, max(config.HeapReserve, 0)),
 		limiter:   auth.NewLimiter(auth.LimiterConfig{Failures: config.Limits.Failures}),
 	}
 	s.context, s.cancel = context.WithCancel(context.Background())

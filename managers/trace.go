@@ -19,7 +19,7 @@ type tracer struct {
 
 	mu    sync.Mutex                  // guards what follows; may be taken with core.mu held, and nothing is taken below it
 	calls map[uint64]map[uint64]trace // that are not over, by session and serial
-	lines []line                      // of calls that ended without a reply, to be logged once core.mu is given up
+	lines []line                      // of calls that have ended, to be logged once core.mu is given up
 }
 
 // trace is what is known of a call that is not over.
@@ -89,9 +89,11 @@ func (t *tracer) refused(c *engine.Command) {
 	}
 }
 
-// delivered logs the calls that the effects, or commands before, ended.
-func (t *tracer) delivered(fx *engine.Effects, now int64) {
+// answered notes the calls that the effects ended. The caller holds core.mu: once
+// it is given up, another command may end a session whose calls are answered.
+func (t *tracer) answered(fx *engine.Effects) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i := range fx.Replies {
 		r := &fx.Replies[i]
 		outcome := outcomeOK
@@ -106,6 +108,11 @@ func (t *tracer) delivered(fx *engine.Effects, now int64) {
 			t.endLocked(session, serial, outcomeDropped)
 		}
 	}
+}
+
+// flush logs the calls that have ended.
+func (t *tracer) flush(now int64) {
+	t.mu.Lock()
 	lines := t.lines
 	t.lines = nil
 	t.mu.Unlock()

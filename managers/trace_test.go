@@ -96,6 +96,34 @@ func TestTraceOutcome(t *testing.T) {
 	})
 }
 
+// TestTraceOfAnsweredCall holds that a call which was answered is logged so, when its
+// session ends before the answer is delivered.
+func TestTraceOfAnsweredCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newTestServer(t, func(c *Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		_, id := openSession(t, s)
+		k := s.core
+		var fx engine.Effects
+		k.mu.Lock()
+		err := k.do(&engine.Command{Op: engine.OpCall, Now: k.now(), Session: id, Serial: 1, Name: []byte("types"), Args: wire.AppendArrayHeader(nil, 0)}, &fx)
+		k.settle(&fx)
+		k.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.apply(&engine.Command{Op: engine.OpClose, Session: id}); err != nil {
+			t.Fatal(err)
+		}
+		k.deliver(&fx)
+		if text := log.String(); strings.Count(text, "method=types outcome=ok") != 1 || strings.Contains(text, "dropped") {
+			t.Error(text)
+		}
+	})
+}
+
 // TestTraceIsFree holds that calls which are not logged cost nothing for it.
 func TestTraceIsFree(t *testing.T) {
 	s := NewServer(Config{AuthKey: auth.Generate(), Logger: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))})

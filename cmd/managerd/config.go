@@ -101,7 +101,8 @@ func (c *Config) register(f *pflag.FlagSet) {
 	f.StringVar(&c.Log.Format, "log-format", "", "text or json (default: text on a terminal, json elsewhere)")
 }
 
-// load merges the file and the flags, and checks the result.
+// load merges the file and the flags, and checks the result. With an error the
+// configuration is what could be read; it is nil if that is nothing.
 func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 	c := new(Config)
 	if file != "" {
@@ -128,11 +129,13 @@ func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 	for _, text := range flags.create {
 		o, err := parseObject(text)
 		if err != nil {
-			return nil, err
+			c.source.other("objects", err)
+			continue
 		}
 		c.Objects = append(c.Objects, o)
 	}
-	return c, c.check()
+	c.check()
+	return c, c.source.err()
 }
 
 // parseObject reads NAME=TYPEID or NAME=TYPEID:ARGS.
@@ -159,109 +162,114 @@ func flagPaths(flag string) []string {
 }
 
 // check checks what the form of the settings does not show.
-func (c *Config) check() error {
-	wrong := c.source.errorf
+func (c *Config) check() {
+	wrong := c.source.mistake
 	if _, err := c.Log.level(); err != nil {
-		return wrong("log.level", "%w", err)
+		wrong("log.level", "%w", err)
 	}
 	switch c.Log.Format {
 	case "", "text", "json":
 	default:
-		return wrong("log.format", "%q: it is text or json", c.Log.Format)
+		wrong("log.format", "%q: it is text or json", c.Log.Format)
 	}
 	for i, a := range c.Listen {
 		p, err := connection.ParseAddress(a)
 		switch {
 		case err != nil:
-			return wrong(fmt.Sprintf("listen[%d]", i), "%w", err)
+			wrong(fmt.Sprintf("listen[%d]", i), "%w", err)
 		case p.Transport == connection.Memory:
-			return wrong(fmt.Sprintf("listen[%d]", i), "%q is for one process: write tcp://host:port, tcp+plain://host:port or unix:///path", a)
+			wrong(fmt.Sprintf("listen[%d]", i), "%q is for one process: write tcp://host:port, tcp+plain://host:port or unix:///path", a)
 		}
 	}
 	for i, a := range c.PythonListen {
 		if p, err := connection.ParseAddress(a); err != nil || p.Transport == connection.Memory {
-			return wrong(fmt.Sprintf("python_listen[%d]", i), "%q: write tcp://host:port or unix:///path", a)
+			wrong(fmt.Sprintf("python_listen[%d]", i), "%q: write tcp://host:port or unix:///path", a)
 		}
 	}
 	for path, n := range map[string]int{"max_message": c.MaxMessage, "max_unsent": c.MaxUnsent, "max_strangers": c.MaxStrangers} {
 		if n < 0 {
-			return wrong(path, "%d: it is 0, for the default, or more", n)
+			wrong(path, "%d: it is 0, for the default, or more", n)
 		}
 	}
 	for path, d := range map[string]time.Duration{
 		"shutdown_grace": c.ShutdownGrace, "handshake_timeout": c.Handshake, "python.idle_references": c.Python.IdleReferences,
 	} {
 		if d < 0 {
-			return wrong(path, "%v: it is 0, for the default, or more", d)
+			wrong(path, "%v: it is 0, for the default, or more", d)
 		}
 	}
 	if c.Lease != 0 && (c.Lease < managers.MinLease || c.Lease > managers.MaxLease) {
-		return wrong("lease", "%v: it lies between %v and %v", c.Lease, managers.MinLease, managers.MaxLease)
+		wrong("lease", "%v: it lies between %v and %v", c.Lease, managers.MinLease, managers.MaxLease)
 	}
-	if err := c.checkKeys(); err != nil {
-		return err
-	}
+	c.checkKeys()
 	for i, o := range c.Objects {
 		if o.Name == "" || o.Type == "" {
-			return wrong(fmt.Sprintf("objects[%d]", i), "object %q of type %q: both a name and a type are needed", o.Name, o.Type)
+			wrong(fmt.Sprintf("objects[%d]", i), "object %q of type %q: both a name and a type are needed", o.Name, o.Type)
 		}
 	}
-	return nil
 }
 
-func (c *Config) checkKeys() error {
+func (c *Config) checkKeys() {
 	if c.AuthKeyFile != "" && len(c.Keys) > 0 {
-		return c.source.errorf("authkey_file", "keys is set as well: use one of them")
+		c.source.mistake("authkey_file", "keys is set as well: use one of them")
 	}
 	names := make(map[string]bool)
 	for i, k := range c.Keys {
 		path := fmt.Sprintf("keys[%d]", i)
 		if (k.File == "") == (k.PassphraseFile == "") {
-			return c.source.errorf(path, "key %q: set either file or passphrase_file", k.Name)
+			c.source.mistake(path, "key %q: set either file or passphrase_file", k.Name)
 		}
 		if err := auth.CheckName(k.Name); err != nil {
-			return c.source.errorf(path+".name", "%w", err)
+			c.source.mistake(path+".name", "%w", err)
 		}
 		if names[k.Name] {
-			return c.source.errorf(path+".name", "a second key of the name %q", k.Name)
+			c.source.mistake(path+".name", "a second key of the name %q", k.Name)
 		}
 		names[k.Name] = true
 		if _, err := auth.ParseRole(k.Role); err != nil {
-			return c.source.errorf(path+".role", "%w", err)
+			c.source.mistake(path+".role", "%w", err)
 		}
 	}
-	return nil
 }
 
 // rehearse finds what is wrong before the server runs: it loads the keys that
 // are there, and makes the objects in a server that nobody can reach.
-func (c *Config) rehearse(ctx context.Context) error {
+func (c *Config) rehearse(ctx context.Context) {
+	wrong := c.source.mistake
 	for i, k := range c.Keys {
+		path := fmt.Sprintf("keys[%d]", i)
+		if c.source.isWrong(path) {
+			continue
+		}
 		if _, err := k.entry(); err != nil {
-			return c.source.errorf(fmt.Sprintf("keys[%d]", i), "key %q: %w", k.Name, err)
+			wrong(path, "key %q: %w", k.Name, err)
 		}
 	}
 	if c.AuthKeyFile != "" {
 		if _, err := auth.LoadFile(c.AuthKeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return c.source.errorf("authkey_file", "%w", err)
+			wrong("authkey_file", "%w", err)
 		}
 	} else if _, ok := os.LookupEnv(defaults.AuthKeyEnv); ok && len(c.Keys) == 0 {
 		if _, err := auth.FromEnv(defaults.AuthKeyEnv); err != nil {
-			return err
+			c.source.other("authkey_file", err)
 		}
 	}
 	keys, err := auth.SingleKey(auth.Generate())
 	if err != nil {
-		return err
+		c.source.other("keys", err)
+		return
 	}
 	srv := managers.NewServer(c.serverConfig(keys, slog.New(slog.DiscardHandler)))
 	defer srv.Close()
 	for i, o := range c.Objects {
+		path := fmt.Sprintf("objects[%d]", i)
+		if c.source.isWrong(path) {
+			continue
+		}
 		if err := srv.CreateNamed(ctx, o.Name, o.Type, o.Args...); err != nil {
-			return c.source.errorf(fmt.Sprintf("objects[%d]", i), "%w", err)
+			wrong(path, "%w", err)
 		}
 	}
-	return nil
 }
 
 func (l LogConfig) level() (slog.Level, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"net"
 	"os"
@@ -170,10 +171,10 @@ func TestCheckConfig(t *testing.T) {
 func TestWrongFile(t *testing.T) {
 	for text, want := range map[string]string{
 		// unknown keys
-		"lease: 2s\nleese: 3s":                 `:2: leese: unknown key; there are authkey_file, `,
-		"limits: {sesions: 3}":                 `:1: limits.sesions: unknown key; there are bytes, `,
-		"keys:\n- {name: a}\n- {nam: b}":       `:3: keys[1].nam: unknown key; there are file, `,
-		"python:\n  refuse_md5: true\n  md: 1": `:3: python.md: unknown key`,
+		"lease: 2s\nleese: 3s": `:2: leese: unknown key; there are authkey_file, `,
+		"limits: {sesions: 3}": `:1: limits.sesions: unknown key; there are bytes, `,
+		"keys:\n- {name: a, role: read, file: KEY}\n- {name: b, role: read, file: KEY, nam: b}": `:3: keys[1].nam: unknown key; there are file, `,
+		"python:\n  refuse_md5: true\n  md: 1":                                                  `:3: python.md: unknown key`,
 		// wrong types
 		"lease: soon":                                  `:1: lease: "soon" is not a duration such as 15s`,
 		"lease: 15":                                    `:1: lease: "15" is not a duration`,
@@ -219,6 +220,73 @@ func TestWrongFile(t *testing.T) {
 		out, err := start(t, "--config", path, "--check-config")
 		if err == nil || out != "" || !strings.HasPrefix(err.Error(), path+want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q\n   is %v %s\n want %s%s", text, err, out, path, want)
+		}
+	}
+}
+
+// TestAllMistakes holds that all that is wrong is told, a line each in the order of
+// the file, and nothing that follows from another mistake.
+func TestAllMistakes(t *testing.T) {
+	path := file(t, `lease: soon
+listen: [nowhere, 3]
+leese: 3s
+keys:
+- {name: a, role: king}
+- {name: b, role: read, file: /does/not/exist}
+- {name: [c], role: read, file: KEY}
+objects:
+- {name: x, type: Nope}
+- {name: 3, type: dict}
+- {name: y, type: dict}
+log: {level: loud, format: xml}
+`)
+	_, err := start(t, "--config", path, "--check-config", "--create", "z")
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	want := []string{
+		`--create "z": it should be`, `:1: lease: "soon" is not a duration`, `:2: listen[0]: bad address "nowhere"`, `:2: listen[1]: "3" is not a string`, `:3: leese: unknown key`,
+		`:5: keys[0]: key "a": set either`, `:5: keys[0].role: `, `:6: keys[1]: key "b": `, `:7: keys[2].name: a list is not a string`,
+		`:9: objects[0]: object "x": typeid "Nope"`, `:10: objects[1].name: "3" is not a string`, `:12: log.format: "xml"`, `:12: log.level: "loud"`,
+	}
+	for i, w := range want {
+		if i >= len(lines) || !strings.HasPrefix(strings.TrimPrefix(lines[i], path), w) {
+			t.Errorf("line %d should begin with %q", i+1, w)
+		}
+	}
+	if len(lines) != len(want) {
+		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+// TestNestedAnchors holds that anchors of aliases of anchors are refused before they
+// are unfolded, and that those which are few are not.
+func TestNestedAnchors(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("objects:\n- {name: a0, type: list, args: [&a0 [1, 2, 3]]}\n")
+	for i := 1; i < 30; i++ {
+		fmt.Fprintf(&b, "- {name: a%d, type: list, args: [&a%d [%s*a%d]]}\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), i-1)
+		if i == 3 {
+			if _, err := start(t, "--config", file(t, b.String()), "--check-config"); err != nil {
+				t.Errorf("four levels: %v", err)
+			}
+		}
+	}
+	began := time.Now()
+	_, err := start(t, "--config", file(t, b.String()), "--check-config")
+	if err == nil || !strings.Contains(err.Error(), "the file has more than 100000 values, counting what its aliases stand for") {
+		t.Errorf("thirty levels: %v", err)
+	}
+	if d := time.Since(began); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	for _, text := range []string{"objects: &x [*x]", "objects:\n- {name: a, type: list, args: [&x [*x]]}", "log: &x {<<: *x}"} {
+		if _, err := start(t, "--config", file(t, text), "--check-config"); err == nil || !strings.Contains(err.Error(), "stands for") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
@@ -346,7 +414,8 @@ func TestDocumentedKeys(t *testing.T) {
 	if err := readFile(path, c); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.check(); err != nil {
+	c.check()
+	if err := c.source.err(); err != nil {
 		t.Error(err)
 	}
 	// One of several keys is an alternative, in comments.
@@ -386,7 +455,10 @@ func FuzzReadFile(f *testing.F) {
 			}
 			return
 		}
-		_ = c.check()
+		if c.source.err() != nil {
+			c.check()
+			return
+		}
 		var again Config
 		if err := yaml.UnmarshalWithOptions(text, &again, yaml.Strict()); err != nil {
 			t.Errorf("the decoder says %v", err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,9 @@ func main() {
 	// The first signal ends the server in good order; a second one, at once.
 	context.AfterFunc(ctx, stop)
 	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "managerd:", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") { // a mistake of the configuration each
+			fmt.Fprintln(os.Stderr, "managerd:", line)
+		}
 		os.Exit(exitCode(err))
 	}
 }
@@ -92,13 +95,14 @@ Exit codes: 0 ok, 1 error, 2 wrong flags, environment or configuration.`,
 				return usage(err)
 			}
 			config, err := load(file, flags, cmd.Flags())
+			if check && config != nil {
+				config.rehearse(cmd.Context())
+				err = config.source.err()
+			}
 			if err != nil {
 				return usage(err)
 			}
 			if check {
-				if err := config.rehearse(cmd.Context()); err != nil {
-					return usage(err)
-				}
 				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is fine")
 				return nil
 			}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -21,15 +20,12 @@ import (
 	"github.com/syncmanager/syncmanager/managers"
 )
 
-// heapFloor is memory that is reserved and never touched, so it costs addresses
-// and no memory. The collector counts it as live: a server that holds little
-// would otherwise be collected many times a second under load.
-const heapFloor = 32 << 20
+// heapReserve is what keeps the garbage collector from running many times a second
+// while the server holds little.
+const heapReserve = 32 << 20
 
 // run serves until the context ends.
 func run(ctx context.Context, c *Config, stderr io.Writer) error {
-	floor := make([]byte, heapFloor)
-	defer runtime.KeepAlive(floor)
 	log := c.Log.logger(stderr)
 	entries, keyPath, made, err := c.entries()
 	if err != nil {
@@ -79,7 +75,7 @@ func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Con
 	return managers.Config{
 		Keyring: keys, Lease: c.Lease, MaxMessage: c.MaxMessage, MaxUnsent: c.MaxUnsent, MaxStrangers: c.MaxStrangers, HandshakeTimeout: c.Handshake,
 		Python:        managers.PythonConfig(c.Python),
-		ShutdownGrace: c.ShutdownGrace, Logger: log, Version: "managerd " + buildVersion(),
+		ShutdownGrace: c.ShutdownGrace, HeapReserve: heapReserve, Logger: log, Version: "managerd " + buildVersion(),
 		Limits: managers.Limits{
 			Sessions: l.Sessions, PerAddress: l.PerAddress, Strangers: l.Strangers, Failures: l.Failures, Depth: l.Depth, Outstanding: l.Outstanding, Parked: l.Parked, Kept: l.Kept,
 			Objects: l.Objects, References: l.References, Items: l.Items, Bytes: l.Bytes,
@@ -90,7 +86,12 @@ func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Con
 // logger returns the log: text on a terminal, JSON elsewhere.
 func (l LogConfig) logger(w io.Writer) *slog.Logger {
 	level, _ := l.level() // checked when the configuration was loaded
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String()) // JSON would have bare nanoseconds
+		}
+		return a
+	}}
 	if l.Format == "json" || l.Format == "" && !isTerminal(w) {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
