@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/syncmanager/syncmanager/internal/defaults"
 )
 
 // lockSuffix names the lock file of a socket.
@@ -25,7 +23,7 @@ func listenUnix(path string) (net.Listener, func() error, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err
 	}
-	if err := defaults.CheckSocketDir(path); err != nil {
+	if err := checkSocketDir(path); err != nil {
 		return nil, nil, err
 	}
 	lock, err := lockFile(path + lockSuffix)

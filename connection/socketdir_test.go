@@ -1,10 +1,9 @@
 //go:build unix
 
-package defaults
+package connection
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,26 +47,13 @@ func TestCheckSocketDir(t *testing.T) {
 				must(os.Chown(dir, cmp.Or(c.owner, os.Geteuid()), -1))
 			}
 			must(os.Chmod(above, c.above))
-			err := CheckSocketDir(filepath.Join(dir, "managerd.sock"))
+			err := checkSocketDir(filepath.Join(dir, "managerd.sock"))
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
 	}
-	if err := CheckSocketDir(filepath.Join(t.TempDir(), "missing", "s")); err != nil {
+	if err := checkSocketDir(filepath.Join(t.TempDir(), "missing", "s")); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestPorts holds what the default ports are for, and that they are not ones that
-// Linux gives to outgoing connections.
-func TestPorts(t *testing.T) {
-	if !strings.HasSuffix(TCPAddress, fmt.Sprintf(":%d", Port)) {
-		t.Errorf("the default address is %s, its port %d", TCPAddress, Port)
-	}
-	for i, port := range []int{Port, PythonPort, AdminPort, PeerPort} {
-		if port != Port+i || port >= 30000 {
-			t.Errorf("port %d is %d", i, port)
-		}
 	}
 }

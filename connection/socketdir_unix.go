@@ -1,6 +1,6 @@
 //go:build unix
 
-package defaults
+package connection
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// CheckSocketDir checks that nobody else can put a socket of theirs where the
+// checkSocketDir checks that nobody else can put a socket of theirs where the
 // socket of that path is: its directory is not open to everybody (unless it is
 // sticky, as /tmp is), and one that anybody could have made, because the
 // directory above is open, belongs to this user or to root. A directory that is
 // missing is no error.
-func CheckSocketDir(path string) error {
+func checkSocketDir(path string) error {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
 	if os.IsNotExist(err) {
@@ -24,11 +24,11 @@ func CheckSocketDir(path string) error {
 	if err != nil {
 		return err
 	}
-	if open(info) && info.Mode()&fs.ModeSticky == 0 {
+	if openToAll(info) && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("everybody may write to %s, and so replace the socket: chmod o-w %s, or choose another path", dir, dir)
 	}
 	above, err := os.Stat(filepath.Dir(dir))
-	if err != nil || !open(above) {
+	if err != nil || !openToAll(above) {
 		return err
 	}
 	link, err := os.Lstat(dir) // a link may be another's, whatever it leads to
@@ -43,4 +43,4 @@ func CheckSocketDir(path string) error {
 	return nil
 }
 
-func open(dir fs.FileInfo) bool { return dir.Mode()&0o002 != 0 }
+func openToAll(dir fs.FileInfo) bool { return dir.Mode()&0o002 != 0 }
