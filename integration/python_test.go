@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -215,6 +216,37 @@ func TestPythonEveryType(t *testing.T) {
 	}
 }
 
+// Programs that print the same against Python's own server.
+func TestPythonJudges(t *testing.T) {
+	p := newPythonServer(t, managers.PythonConfig{})
+	for _, program := range []string{"inside.py", "equal.py"} {
+		for n, i := range pythons(t) {
+			t.Run(strings.TrimSuffix(program, ".py")+"/"+i.version, func(t *testing.T) {
+				path, address := filepath.Join("testdata", "python", program), p.tcp()
+				if n%2 == 1 {
+					address = p.socket
+				}
+				want, got := strings.Split(i.run(t, path, "own"), "\n"), strings.Split(i.run(t, path, address), "\n")
+				for n := range max(len(want), len(got)) {
+					w, g := "nothing", "nothing"
+					if n < len(want) {
+						w = want[n]
+					}
+					if n < len(got) {
+						g = got[n]
+					}
+					if w != g {
+						t.Errorf("line %d:\n\tPython: %s\n\there:   %s", n+1, w, g)
+					}
+				}
+				if len(want) < 20 {
+					t.Errorf("only %d lines were compared", len(want))
+				}
+			})
+		}
+	}
+}
+
 // Random values, judged by Python.
 func TestPythonValues(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{})
@@ -366,6 +398,48 @@ print('fine')
 		}
 	}
 	if got := <-done; got != "fine\n" {
+		t.Errorf("it printed %q", got)
+	}
+}
+
+// A proxy inside an instance of a Python class keeps its object alive while a Go
+// program has it, which cannot look inside.
+func TestPythonProxyThroughGo(t *testing.T) {
+	p := newPythonServer(t, managers.PythonConfig{})
+	m := p.connect(t)
+	in := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "in", 0))
+	out := must1[*proxy.Queue[any]](t)(proxy.OpenQueue[any](t.Context(), m, "out", 0))
+	done := make(chan string, 1)
+	go func() {
+		done <- newest(t).script(t, `
+import sys, gc, multiprocessing
+from multiprocessing.managers import SyncManager
+class M(SyncManager): pass
+M.register('in'); M.register('out')
+multiprocessing.current_process().authkey = b'abracadabra'
+m = M(address=sys.argv[1], authkey=b'abracadabra'); m.connect()
+class Task:
+    def __init__(self, x): self.x = x
+i, o = getattr(m, 'in')(), m.out()
+i.put(Task(m.list(['here'])))
+gc.collect()
+task = o.get()
+print(task.x._getvalue())
+`, p.socket)
+	}()
+	v := must1[any](t)(in.Get(t.Context()))
+	if o, ok := v.(proxy.Opaque); !ok || len(o.Head) == 0 {
+		t.Fatalf("Go got %#v", v)
+	}
+	// What Python had is given up within moments; only v keeps the list.
+	for range 3 {
+		runtime.GC()
+		must1[map[string]any](t)(m.Info(t.Context()))
+	}
+	if err := out.Put(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-done; got != "['here']\n" {
 		t.Errorf("it printed %q", got)
 	}
 }

@@ -33,6 +33,9 @@ type (
 	//
 	//	Lang string // such as "python"
 	//	Data []byte
+	//	Head []byte // the references inside, and how it is compared; it stays with Data
+	//
+	// It keeps the objects of the references inside it.
 	Opaque = wire.Opaque
 	// Raw is any value in its encoding. It decodes from and encodes to just
 	// what travels. It is a string of those bytes.

@@ -330,10 +330,16 @@ func readOpaque(x any) (any, error) {
 				return nil, err
 			}
 			o.Data = b.([]byte)
+		case "head":
+			b, err := readBytes(p.Value)
+			if err != nil {
+				return nil, err
+			}
+			o.Head = b.([]byte)
 		}
 	}
 	if o.Lang == "" || o.Data == nil {
-		return nil, errors.New(`want {"lang": ..., "data": base64}`)
+		return nil, errors.New(`want {"lang": ..., "data": base64}, and "head" as it was printed`)
 	}
 	return o, nil
 }

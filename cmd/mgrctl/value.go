@@ -165,6 +165,10 @@ func (v *value) leaf(x any) error {
 		return v.marked("$opaque", func() error {
 			v.json = append(appendString(append(v.json, `{"lang":`...), x.Lang), `,"data":`...)
 			_ = v.base64(x.Data)
+			if len(x.Head) > 0 {
+				v.json = append(v.json, `,"head":`...)
+				_ = v.base64(x.Head)
+			}
 			v.json = append(v.json, '}')
 			return nil
 		})

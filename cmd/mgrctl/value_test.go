@@ -51,6 +51,7 @@ func TestValueJSON(t *testing.T) {
 		{map[string]int{}, `{}`, `{}`},
 		{proxy.Pairs{{Key: "$set", Value: 1}, {Key: "b", Value: 2}}, `{"$set":1,"b":2}`, `{"$set":1,"b":2}`},
 		{proxy.TypedArray{Code: 'h', Data: []byte{1, 0, 2, 0}}, `[1,2]`, `[1,2]`},
+		{proxy.Opaque{Lang: "python", Data: []byte("x"), Head: []byte{0x91, 0x90}}, `{"$opaque":{"lang":"python","data":"eA==","head":"kZA="}}`, `{"$opaque":{"lang":"python","data":"eA==","head":"kZA="}}`},
 		{proxy.Opaque{Lang: "python", Data: []byte("x")}, `{"$opaque":{"lang":"python","data":"eA=="}}`, `{"$opaque":{"lang":"python","data":"eA=="}}`},
 		{time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), `"2026-01-02T03:04:05.000006Z"`, `2026-01-02T03:04:05.000006Z`},
 	} {

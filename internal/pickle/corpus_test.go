@@ -137,7 +137,7 @@ func TestSubtreesStandAlone(t *testing.T) {
 			if !Equal(n, mustDecode(t, mustEncode(t, n))) {
 				t.Errorf("%v: a subtree changed", r)
 			}
-			children(n, walk)
+			Children(n, walk)
 		}
 		walk(mustDecode(t, r.data))
 	}

@@ -25,7 +25,6 @@
 //
 // A graph can contain cycles, and it can be exponentially larger when written
 // as a tree. Whoever walks one as a tree must bound depth and output.
-// [Cyclic] tells whether a graph has a cycle.
 //
 // # Values kept for Python
 //

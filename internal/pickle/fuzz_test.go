@@ -59,10 +59,10 @@ func probe(n Node) {
 		AsSlice(n)
 		AsTimedelta(n)
 		AsToken(n)
-		if !isContainer(n) || seen[n] {
+		if seen[n] {
 			continue
 		}
 		seen[n] = true
-		children(n, func(c Node) { work = append(work, c) })
+		Children(n, func(c Node) { work = append(work, c) })
 	}
 }

@@ -184,6 +184,39 @@ func (d *Dict) Get(key string) Node {
 	return nil
 }
 
+// Children calls yield for what n contains, in the order in which it is
+// written.
+func Children(n Node, yield func(Node)) {
+	all := func(items []Node) {
+		for _, c := range items {
+			yield(c)
+		}
+	}
+	switch n := n.(type) {
+	case *List:
+		all(n.Items)
+	case *Tuple:
+		all(n.Items)
+	case *Dict:
+		all(n.Items)
+	case *Set:
+		all(n.Items)
+	case *FrozenSet:
+		all(n.Items)
+	case *Object:
+		yield(n.Callable)
+		if n.Args != nil {
+			yield(n.Args)
+		}
+		if n.Kwargs != nil {
+			yield(n.Kwargs)
+		}
+		for i := range n.Steps {
+			all(n.Steps[i].Items)
+		}
+	}
+}
+
 // State returns the last state that a step gives to the object, or nil.
 func (o *Object) State() Node {
 	for i := len(o.Steps) - 1; i >= 0; i-- {

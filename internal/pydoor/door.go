@@ -102,6 +102,7 @@ type Door struct {
 	sessions map[string]*session // by rightsOf
 	conns    map[*conn]struct{}
 	custom   map[string]*family // of types registered in Go
+	missed   map[string]struct{} // classes whose instances were not found, that the log knows of
 	closed   bool
 }
 
@@ -112,7 +113,7 @@ const largeMessage = 1 << 20
 func New(config Config) *Door {
 	d := &Door{
 		config: config, log: config.Logger, large: make(chan struct{}, 4), done: make(chan struct{}), seat: newSeat(),
-		sessions: make(map[string]*session), conns: make(map[*conn]struct{}), custom: make(map[string]*family),
+		sessions: make(map[string]*session), conns: make(map[*conn]struct{}), custom: make(map[string]*family), missed: make(map[string]struct{}),
 	}
 	d.holds = newHolds(d)
 	if config.IdleReferences > 0 || config.DropDeadProcesses {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/pickle"
+	"github.com/syncmanager/syncmanager/internal/pickle/pickletest"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func TestCodeIsNotRun(t *testing.T) {
 	d := w.create("write", "dict")
 	bomb := pickle.NewCall("os", "system", str("touch /tmp/pwned"))
 	c.ok(d, "__setitem__", str("k"), bomb)
-	if got := c.ok(d, "__getitem__", str("k")); !pickle.Equal(got, bomb) {
+	if got := c.ok(d, "__getitem__", str("k")); !pickletest.Equal(got, bomb) {
 		t.Errorf("it came back as %s", show(got))
 	}
 	// It can be a key, and is found again.
@@ -101,13 +102,13 @@ func TestBillionLaughs(t *testing.T) {
 		laugh = pickle.NewList(laugh, laugh)
 	}
 	c.ok(d, "__setitem__", str("k"), laugh)
-	if got := c.ok(d, "__getitem__", str("k")); !pickle.Equal(got, laugh) {
+	if got := c.ok(d, "__getitem__", str("k")); !pickletest.Equal(got, laugh) {
 		t.Error("it came back as another value")
 	}
 	loop := pickle.NewList(num(1))
 	loop.Items = append(loop.Items, loop, loop)
 	c.ok(d, "__setitem__", str("k"), loop)
-	if got := c.ok(d, "__getitem__", str("k")); !pickle.Equal(got, loop) {
+	if got := c.ok(d, "__getitem__", str("k")); !pickletest.Equal(got, loop) {
 		t.Error("a list that contains itself came back as another value")
 	}
 }
@@ -123,7 +124,7 @@ func TestDeepValue(t *testing.T) {
 	}
 	l := w.create("write", "list")
 	c.ok(l, "append", deep)
-	if got := c.ok(l, "__getitem__", num(0)); !pickle.Equal(got, deep) {
+	if got := c.ok(l, "__getitem__", num(0)); !pickletest.Equal(got, deep) {
 		t.Error("it came back as another value")
 	}
 }

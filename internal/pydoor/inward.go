@@ -23,6 +23,8 @@ type inward struct {
 	depth   int // how deep containers may nest
 	limit   int // bytes of b
 	b       []byte
+	heads   bool // opaque values are to be compared only: they have heads and no data
+	ids     *identifier
 
 	// Where arguments are iterables, each entry is a value of its own, with the
 	// limit for itself.
@@ -49,7 +51,7 @@ func (w *inward) value(n pickle.Node) error {
 				return w.spread(n, items)
 			}
 		}
-		err = w.opaque(n, w.limit)
+		err = w.opaque(n, w.limit, 1)
 	}
 	return err
 }
@@ -106,7 +108,7 @@ func (w *inward) tree(n pickle.Node, depth int) error {
 		w.b = wire.AppendInt(w.b, int64(n))
 	case *pickle.BigInt:
 		if len(n.LE) > wire.MaxBigIntBytes {
-			return w.opaque(n, w.limit-len(w.b))
+			return w.opaque(n, w.limit-len(w.b), depth)
 		}
 		if u, ok := n.Uint64(); ok {
 			w.b = wire.AppendUint(w.b, u)
@@ -129,7 +131,7 @@ func (w *inward) tree(n pickle.Node, depth int) error {
 	case *pickle.Object:
 		return w.object(n, depth)
 	default:
-		return w.opaque(n, w.limit-len(w.b))
+		return w.opaque(n, w.limit-len(w.b), depth)
 	}
 	return nil
 }
@@ -176,31 +178,37 @@ func (w *inward) all(items []pickle.Node, depth int) error {
 // object appends what Python would make by a call: a plain value that the wire
 // knows, a proxy of this server, or an opaque value.
 func (w *inward) object(o *pickle.Object, depth int) error {
+	if w.plain(o) {
+		return nil
+	}
+	return w.opaque(o, w.limit-len(w.b), depth)
+}
+
+// plain appends an object that has a counterpart, or reports that it has none.
+func (w *inward) plain(o *pickle.Object) bool {
 	switch pickle.FormOf(o) {
 	case pickle.FormComplex:
 		if v, ok := pickle.AsComplex(o); ok {
 			w.b = wire.AppendComplex(w.b, v)
-			return nil
+			return true
 		}
 	case pickle.FormArray:
 		if a, ok := pickle.AsArray(o); ok {
 			w.b = append(wire.AppendExtHeader(w.b, wire.ExtArray, 1+len(a.Data)), a.Typecode)
 			w.b = wire.AppendLong(w.b, a.Data)
-			return nil
+			return true
 		}
 	case pickle.FormDatetime:
 		if d, ok := pickle.AsDatetime(o); ok && w.datetime(d) {
-			return nil
+			return true
 		}
 	case pickle.FormProxy:
-		if p, ok := pickle.AsProxy(o); ok {
-			if r, ok := parseIdent(p.Token.ID); ok {
-				w.b = wire.AppendRef(w.b, r)
-				return nil
-			}
+		if r, ok := proxyRef(o); ok {
+			w.b = wire.AppendRef(w.b, r)
+			return true
 		}
 	}
-	return w.opaque(o, w.limit-len(w.b))
+	return false
 }
 
 // datetime appends a datetime unless something of it would be lost.
@@ -218,12 +226,21 @@ func (w *inward) datetime(d pickle.Datetime) bool {
 	return true
 }
 
-// opaque appends a pickle of the value, of at most limit bytes.
-func (w *inward) opaque(n pickle.Node, limit int) error {
+// opaque appends a pickle of the value, of at most limit bytes, with the head by
+// which the engine finds the references inside it and compares it. The head nests
+// like two containers.
+func (w *inward) opaque(n pickle.Node, limit, depth int) error {
 	if limit <= 0 {
 		return errGrows
 	}
-	canonical(n)
+	if depth+1 >= w.depth {
+		return errDeep
+	}
+	h := w.headOf(n, depth)
+	if w.heads {
+		w.b = wire.AppendOpaque(w.b, language, h.Append(nil), nil)
+		return nil
+	}
 	p, err := pickle.EncodeMax(nil, n, limit)
 	switch {
 	case errors.Is(err, pickle.ErrTooLarge):
@@ -231,61 +248,8 @@ func (w *inward) opaque(n pickle.Node, limit int) error {
 	case err != nil:
 		return valueError("a value cannot be kept: %v", err)
 	}
-	w.b = wire.AppendOpaque(w.b, language, p)
+	w.b = wire.AppendOpaque(w.b, language, h.Append(nil), p)
 	return nil
-}
-
-// canonical merges equal strings inside an opaque value, so that equal values
-// have equal bytes however their parts were shared: dict keys and searches
-// compare them.
-func canonical(n pickle.Node) {
-	strs := make(map[string]*pickle.Str)
-	seen := make(map[pickle.Node]struct{})
-	stack := []pickle.Node{n}
-	items := func(list []pickle.Node) {
-		for i, n := range list {
-			switch n := n.(type) {
-			case *pickle.Str:
-				if first := strs[n.S]; first != nil {
-					list[i] = first
-				} else {
-					strs[n.S] = n
-				}
-			case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet, *pickle.Object:
-				if _, ok := seen[n]; !ok {
-					seen[n] = struct{}{}
-					stack = append(stack, n)
-				}
-			}
-		}
-	}
-	for len(stack) > 0 {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		switch n := n.(type) {
-		case *pickle.List:
-			items(n.Items)
-		case *pickle.Tuple:
-			items(n.Items)
-		case *pickle.Dict:
-			items(n.Items)
-		case *pickle.Set:
-			items(n.Items)
-		case *pickle.FrozenSet:
-			items(n.Items)
-		case *pickle.Object:
-			items([]pickle.Node{n.Callable})
-			if n.Args != nil {
-				items(n.Args.Items)
-			}
-			if n.Kwargs != nil {
-				items(n.Kwargs.Items)
-			}
-			for i := range n.Steps {
-				items(n.Steps[i].Items)
-			}
-		}
-	}
 }
 
 // treeLimit is how large the arguments of a message may become as a tree.

@@ -1,6 +1,7 @@
 package pydoor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -114,7 +115,36 @@ func (k *invocation) wait(method string, timeout time.Duration, args ...pickle.N
 	if err != nil {
 		return "", err
 	}
-	return k.start(method, timeout, b)
+	v, err := k.start(method, timeout, b)
+	if len(args) > 0 && (errors.Is(err, wire.ErrKey) || err == nil && method == "contains" && !success(v)) {
+		k.missed(args[0])
+	}
+	return v, err
+}
+
+// maxMissed bounds the classes that are remembered for having been logged.
+const maxMissed = 1000
+
+// missed tells the log, once for each class, of an instance that was not found:
+// its class may compare in a way that the server cannot know.
+func (k *invocation) missed(key pickle.Node) {
+	o, ok := key.(*pickle.Object)
+	if !ok || standsFor(o) != nil || (&inward{depth: 2}).plain(o) {
+		return
+	}
+	d, class := k.conn.door, clipped(knownAs(o))
+	d.mu.Lock()
+	_, told := d.missed[class]
+	if !told && len(d.missed) < maxMissed {
+		d.missed[class] = struct{}{}
+	} else {
+		told = true
+	}
+	d.mu.Unlock()
+	if !told {
+		d.log.Info("an instance of a Python class was not found; it is compared by class and attributes, without its __eq__: docs/python.md, Equality",
+			"class", class, "object", k.ref.ID, "typeid", k.ref.TypeID, "remote", k.conn.remote)
+	}
 }
 
 // encode encodes arguments.

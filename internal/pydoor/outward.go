@@ -275,7 +275,7 @@ func (e *encoder) ext(whole, b []byte, n, depth int) []byte {
 			e.fail("a malformed reference")
 		}
 	case wire.ExtOpaque:
-		e.opaque(data)
+		e.opaque(whole[:len(whole)-len(rest)])
 	default:
 		e.rare(whole[:len(whole)-len(rest)])
 	}
@@ -297,24 +297,64 @@ func (e *encoder) elements(b []byte) (int, []byte) {
 	return 0, nil
 }
 
-// opaque writes a value that came from Python, as it came.
+// opaque writes a value that came from Python. It is what it was, but for the
+// addresses of the proxies inside it: they are this client's.
 func (e *encoder) opaque(b []byte) {
-	n, at := binary.Uvarint(b)
-	if at <= 0 || n > uint64(len(b)-at) {
+	o, ok := wire.ParseOpaque(b)
+	if !ok {
 		e.fail("a malformed opaque value")
 		return
 	}
-	lang, p := b[at:at+int(n)], b[at+int(n):]
-	if string(lang) != language {
-		e.fail("a value that only %q can open", lang)
+	if string(o.Lang) != language {
+		e.fail("a value that only %q can open", o.Lang)
 		return
 	}
-	node, err := pickle.Decode(p, pickle.Limits{Size: len(p) + 1, Nodes: maxNodes, BigInt: len(p) + 1})
+	node, err := pickle.Decode(o.Data, unlimited(len(o.Data)))
 	if err != nil {
 		e.fail("an opaque value that is no pickle: %v", err)
 		return
 	}
+	refs := len(e.handed)
+	_ = o.ForEachRef(func(r wire.RefView) error {
+		e.handed = append(e.handed, r.Ref())
+		return nil
+	})
+	if len(e.handed) > refs {
+		e.readdress(node)
+	}
 	e.w.Node(node)
+}
+
+// readdress gives all proxies of this server inside a value the address that the
+// client uses.
+func (e *encoder) readdress(n pickle.Node) {
+	seen := make(map[pickle.Node]struct{})
+	stack := []pickle.Node{n}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if _, again := seen[n]; again {
+			continue
+		}
+		if o, ok := n.(*pickle.Object); ok {
+			if p, ok := pickle.AsProxy(o); ok {
+				if _, ok := parseIdent(p.Token.ID); ok {
+					p.Token.Address = e.conn.address
+					o.Args.Items[1] = pickle.NewToken(p.Token)
+				}
+			}
+		}
+		switch n.(type) {
+		case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet, *pickle.Object:
+			seen[n] = struct{}{}
+			pickle.Children(n, func(c pickle.Node) { stack = append(stack, c) })
+		}
+	}
+}
+
+// unlimited are the limits for a pickle of n bytes that the door has taken before.
+func unlimited(n int) pickle.Limits {
+	return pickle.Limits{Size: n + 1, Nodes: math.MaxInt, Stack: math.MaxInt, Memo: math.MaxInt, BigInt: n + 1}
 }
 
 // rare writes the types that are worth no code of their own.

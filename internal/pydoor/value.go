@@ -96,7 +96,7 @@ func valueRepr(k *invocation) reply {
 	if err != nil {
 		return raised(err)
 	}
-	class, ok := className(code)
+	class, ok := classOf(code)
 	if !ok {
 		return k.result(k.call("repr"))
 	}
@@ -110,8 +110,8 @@ func valueRepr(k *invocation) reply {
 	return returned(pickle.NewStr(string(append(text, ')'))))
 }
 
-// className returns what Python's repr prints for a value that is a class.
-func className(v wire.Raw) (string, bool) {
+// classOf returns what Python's repr prints for a value that is a class.
+func classOf(v wire.Raw) (string, bool) {
 	any, err := wire.Decode(v.Bytes())
 	if err != nil {
 		return "", false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/pickle"
+	"github.com/syncmanager/syncmanager/internal/pickle/pickletest"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -55,7 +56,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s is refused", show(n))
 			continue
 		}
-		if !pickle.Equal(got, n) {
+		if !pickletest.Equal(got, n) {
 			t.Errorf("%s came back as %s", show(n), show(got))
 		}
 	}
@@ -89,7 +90,7 @@ func TestGoValues(t *testing.T) {
 		if _, err := s.call(ref.ID, "set", b); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.ok(d, "__getitem__", str("k")); !pickle.Equal(got, test.want) {
+		if got := c.ok(d, "__getitem__", str("k")); !pickletest.Equal(got, test.want) {
 			t.Errorf("%v came as %s", test.value, show(got))
 		}
 	}
@@ -175,7 +176,7 @@ func TestLargeIterables(t *testing.T) {
 	c.want("100400", l, "__len__")
 	c.ok(l, "extend", bomb)
 	c.want("100408", l, "__len__")
-	if got := c.ok(l, "__getitem__", num(-1)); !pickle.Equal(got, bomb.(*pickle.Tuple).Items[0]) {
+	if got := c.ok(l, "__getitem__", num(-1)); !pickletest.Equal(got, bomb.(*pickle.Tuple).Items[0]) {
 		t.Error("an entry that shares much came back as another")
 	}
 	d := w.create("write", "dict", pairs)

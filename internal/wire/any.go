@@ -160,10 +160,13 @@ func (e *encoder) special(v any, depth int) error {
 		if v.Lang == "" || len(v.Lang) > MaxLangBytes || !utf8.ValidString(v.Lang) {
 			return unencodable("an opaque value of language %.40q: want 1 to %d bytes of UTF-8", v.Lang, MaxLangBytes)
 		}
-		if err := fits(len(v.Data) + 1 + len(v.Lang)); err != nil {
+		if err := fits(len(v.Data) + 2 + len(v.Lang) + len(v.Head)); err != nil {
 			return err
 		}
-		e.b = AppendOpaque(e.b, v.Lang, v.Data)
+		if err := checkHead(v.Lang, v.Head); err != nil {
+			return err
+		}
+		e.b = AppendOpaque(e.b, v.Lang, v.Head, v.Data)
 	case Ref:
 		if v.TypeID == "" || len(v.TypeID) > MaxTypeIDBytes || !utf8.ValidString(v.TypeID) {
 			return unencodable("a reference with typeid %.40q: want 1 to %d bytes of UTF-8", v.TypeID, MaxTypeIDBytes)

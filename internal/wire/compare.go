@@ -40,6 +40,19 @@ func compare(a, b []byte, depth int) (int, error) {
 	if depth > DefaultDepth {
 		return 0, tooDeep(0, DefaultDepth)
 	}
+	if ha.typ == TypeOpaque || hb.typ == TypeOpaque {
+		pa, pb := plainOf(a), plainOf(b)
+		ta, tb := TypeOf(pa), TypeOf(pb)
+		if ta == TypeOpaque && tb == TypeOpaque {
+			xa, _ := parse(pa)
+			xb, _ := parse(pb)
+			if n, ok, err := compareOpaque(xa.payload(pa), xb.payload(pb), depth); ok {
+				return n, err
+			}
+		} else if ta != TypeOpaque && tb != TypeOpaque {
+			return compare(pa, pb, depth+1)
+		}
+	}
 	switch {
 	case ha.typ.isReal() && hb.typ.isReal():
 		return compareNumbers(a, b, &ha, &hb), nil

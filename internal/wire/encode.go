@@ -221,15 +221,6 @@ func AppendRef(dst []byte, r Ref) []byte {
 	return append(dst, r.TypeID...)
 }
 
-// AppendOpaque appends a value that only the language lang (1 to MaxLangBytes
-// bytes, such as "python") can open.
-func AppendOpaque(dst []byte, lang string, data []byte) []byte {
-	dst = AppendExtHeader(dst, ExtOpaque, 1+len(lang)+len(data))
-	dst = append(dst, byte(len(lang)))
-	dst = append(dst, lang...)
-	return AppendLong(dst, data)
-}
-
 // AppendArray appends a typed array: data holds its elements packed, little-endian.
 func AppendArray(dst []byte, code byte, data []byte) []byte {
 	dst = append(AppendExtHeader(dst, ExtArray, 1+len(data)), code)

@@ -12,7 +12,7 @@ import (
 // bytearrays, typed arrays by their elements (with a bytearray by their
 // memory, little-endian), datetimes by instant if both
 // have a zone and by wall clock if neither has, references by ident, opaque
-// values by their bytes. NaN is equal to nothing, nor is what contains it.
+// values as their heads say. NaN is equal to nothing, nor is what contains it.
 //
 // Dicts and sets are compared by canonical keys, so the cost is linear in the
 // sizes (times the nesting, at most DefaultDepth). Malformed input, and what
@@ -37,13 +37,27 @@ func equal(a, b []byte, depth int) (na, nb int, eq bool) {
 		return 0, 0, false
 	}
 	na, nb = ha.end, hb.end
+	if ha.typ == TypeOpaque || hb.typ == TypeOpaque {
+		pa, pb := plainOf(a), plainOf(b)
+		ta, tb := TypeOf(pa), TypeOf(pb)
+		switch {
+		case ta == TypeOpaque && tb == TypeOpaque:
+			ha, _ = parse(pa)
+			hb, _ = parse(pb)
+			return na, nb, equalOpaque(ha.payload(pa), hb.payload(pb))
+		case ta == TypeOpaque || tb == TypeOpaque:
+			return 0, 0, false
+		}
+		_, _, eq = equal(pa, pb, depth+1)
+		return endOf(a, &ha), endOf(b, &hb), eq
+	}
 	if ha.typ.isNumber() {
 		return na, nb, hb.typ.isNumber() && equalNumbers(a, b, &ha, &hb)
 	}
 	switch ha.typ {
 	case TypeNil:
 		return na, nb, hb.typ == TypeNil
-	case TypeStr, TypeOpaque:
+	case TypeStr:
 		return na, nb, hb.typ == ha.typ && bytes.Equal(ha.payload(a), hb.payload(b))
 	case TypeBytes, TypeByteArray:
 		if ha.typ == TypeByteArray && hb.typ == TypeArray {
@@ -95,6 +109,15 @@ func equal(a, b []byte, depth int) (na, nb int, eq bool) {
 		return equalDicts(a, b, &ha, &hb, depth)
 	}
 	return 0, 0, false
+}
+
+// endOf returns where the value at the start of v ends.
+func endOf(v []byte, h *head) int {
+	if h.typ == TypeList || h.typ == TypeDict {
+		n, _ := Skip(v)
+		return n
+	}
+	return h.end
 }
 
 func (t Type) isNumber() bool { return t >= TypeBool && t <= TypeComplex }

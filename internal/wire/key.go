@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -16,9 +17,12 @@ var ErrNaNKey error = &ValueError{CodeValue, "NaN cannot be a key: it is not equ
 // Its text is that of Python's TypeError.
 type UnhashableError struct {
 	Type Type
+	Name string // of the type, where Type is TypeOpaque
 }
 
-func (e *UnhashableError) Error() string { return fmt.Sprintf("unhashable type: '%s'", e.Type) }
+func (e *UnhashableError) Error() string {
+	return fmt.Sprintf("unhashable type: '%s'", cmp.Or(e.Name, e.Type.String()))
+}
 
 // AppendKey returns the canonical key of the value v: two values that Python
 // calls equal, and they alone, have the same key bytes.
@@ -40,7 +44,8 @@ func (e *UnhashableError) Error() string { return fmt.Sprintf("unhashable type: 
 //   - An aware datetime is its instant as a timestamp. A naive one stays as it is.
 //   - A reference is extension 7 with the ident alone, which is no value: keys
 //     are for comparing, not for decoding.
-//   - An opaque value stands for itself, byte for byte.
+//   - An opaque value is as its head says: the key of the value that it stands for,
+//     or an opaque value of the bytes that it is compared by.
 //
 // NaN, also as a part of a complex, is refused with ErrNaNKey; list, dict, set,
 // bytearray and typed array with an *UnhashableError; malformed input and
@@ -104,7 +109,23 @@ func checkKey(b []byte, at, end, depth int) (next int, canonical bool, err error
 	case TypeBigInt:
 		return next, h.shortExt() && canonicalBig(h.payload(v)), nil
 	case TypeOpaque:
-		return next, h.shortExt(), nil
+		o, err := opaqueAt(h.payload(v))
+		switch {
+		case err != nil:
+			return at, false, err
+		case o.stands != nil:
+			if depth >= DefaultDepth {
+				return at, false, tooDeep(at, DefaultDepth)
+			}
+			n, _, err := checkKey(o.stands, 0, len(o.stands), depth+1)
+			if err == nil && n != len(o.stands) {
+				err = &SyntaxError{at, fmt.Sprintf("%d bytes after the value that an opaque one stands for", len(o.stands)-n), "one value"}
+			}
+			return next, false, err
+		case o.unhashable != nil:
+			return at, false, &UnhashableError{TypeOpaque, string(o.unhashable)}
+		}
+		return next, h.shortExt() && o.identical(), nil
 	case TypeTime, TypeDateTime:
 		t, ok := instantAt(v, &h)
 		if !ok {
@@ -116,7 +137,7 @@ func checkKey(b []byte, at, end, depth int) (next int, canonical bool, err error
 		return next, bytes.Equal(AppendTimestamp(buf[:0], t.sec, t.nsec), v[:h.end]), nil
 	case TypeTuple, TypeFrozenSet:
 	default:
-		return at, false, &UnhashableError{h.typ}
+		return at, false, &UnhashableError{Type: h.typ}
 	}
 	if depth >= DefaultDepth {
 		return at, false, tooDeep(at, DefaultDepth)
@@ -191,7 +212,12 @@ func buildKey(dst, v []byte) ([]byte, int) {
 		i, _ := bigAt(v, &h)
 		return AppendBigInt(dst, i), h.end
 	case TypeOpaque:
-		return append(AppendExtHeader(dst, ExtOpaque, h.n), h.payload(v)...), h.end
+		o, _ := opaqueAt(h.payload(v))
+		if o.stands != nil {
+			dst, _ = buildKey(dst, o.stands)
+			return dst, h.end
+		}
+		return o.appendIdentity(dst), h.end
 	case TypeTime, TypeDateTime:
 		t, _ := instantAt(v, &h)
 		if t.naive() {

@@ -55,8 +55,8 @@ func TestKeyClasses(t *testing.T) {
 		{AppendDateTime(nil, 3600, 0, NaiveOffset)},
 		{AppendRef(nil, Ref{1, 2, "list"}), AppendRef(nil, Ref{1, 3, "dict"})},
 		{AppendRef(nil, Ref{2, 2, "list"})},
-		{AppendOpaque(nil, "python", []byte("x")), unhex(t, "c8 0008 08 06 707974686f6e 78")},
-		{AppendOpaque(nil, "ruby", []byte("x"))},
+		{AppendOpaque(nil, "python", nil, []byte("x")), unhex(t, "c8 0009 08 06 707974686f6e 90 78")},
+		{AppendOpaque(nil, "ruby", nil, []byte("x"))},
 	}
 	seen := map[string]int{}
 	for i, class := range classes {

@@ -31,6 +31,12 @@ type (
 	Opaque struct {
 		Lang string // such as "python", 1 to MaxLangBytes bytes
 		Data []byte
+		// Head says which references are inside and how the value is compared:
+		// see OpaqueHead. It must stay with the data. Empty: there are no
+		// references, and it is compared by the data.
+		Head []byte
+
+		held []any // what the references were resolved to: it keeps their objects
 	}
 )
 
@@ -148,8 +154,8 @@ func (d *naturalDecoder) value(v []byte) (any, int, error) {
 		return TypedArray{p[0], append(make([]byte, 0, len(p)-1), p[1:]...)}, h.end, nil
 	case TypeOpaque:
 		p := h.payload(v)
-		n := 1 + int(p[0])
-		return Opaque{string(p[1:n]), append(make([]byte, 0, len(p)-n), p[n:]...)}, h.end, nil
+		x, err := d.opaque(p)
+		return x, h.end, err
 	case TypeRef:
 		view, _ := refAt(v, &h)
 		if d.ref == nil {
@@ -179,6 +185,27 @@ func (d *naturalDecoder) value(v []byte) (any, int, error) {
 		return FrozenSet(items), pos, nil
 	}
 	return items, pos, nil
+}
+
+// opaque decodes the payload of an opaque value.
+func (d *naturalDecoder) opaque(p []byte) (Opaque, error) {
+	o, err := opaqueAt(p)
+	if err != nil {
+		return Opaque{}, err
+	}
+	x := Opaque{Lang: string(o.Lang), Data: append(make([]byte, 0, len(o.Data)), o.Data...)}
+	if len(o.Head) > len(noHead) {
+		x.Head = append([]byte(nil), o.Head...)
+	}
+	if d.ref == nil {
+		return x, nil
+	}
+	err = o.ForEachRef(func(r RefView) error {
+		ref, err := d.ref(r.Ref())
+		x.held = append(x.held, ref)
+		return err
+	})
+	return x, err
 }
 
 func (d *naturalDecoder) dict(v []byte, h *head) (any, int, error) {

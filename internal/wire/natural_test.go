@@ -40,7 +40,7 @@ func naturals() []struct {
 		{dict(tuple(vint(1)), vint(1)), Pairs{{Tuple{int64(1)}, int64(1)}}}, {dict(vint(1), vint(1), vbin("k"), vint(2)), Pairs{{int64(1), int64(1)}, {[]byte("k"), int64(2)}}},
 		{AppendTimestamp(nil, at.Unix(), 6000), at}, {AppendDateTime(nil, at.Unix(), 6000, NaiveOffset), LocalTime{at}},
 		{AppendDateTime(nil, at.Unix(), 6000, 3600), time.Date(2020, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600))},
-		{AppendArray(nil, 'h', []byte{1, 0}), TypedArray{'h', []byte{1, 0}}}, {AppendOpaque(nil, "python", []byte{1}), Opaque{"python", []byte{1}}},
+		{AppendArray(nil, 'h', []byte{1, 0}), TypedArray{'h', []byte{1, 0}}}, {AppendOpaque(nil, "python", nil, []byte{1}), Opaque{Lang: "python", Data: []byte{1}}},
 		{AppendRef(nil, Ref{1, 2, "list"}), Ref{1, 2, "list"}},
 	}
 }
@@ -65,7 +65,7 @@ func TestNatural(t *testing.T) {
 }
 
 func TestDecodeSharesNothing(t *testing.T) {
-	v := list(vstr("abc"), vbin("abc"), AppendOpaque(nil, "p", []byte("abc")), AppendArray(nil, 'b', []byte("abc")), vbytearray("abc"), AppendRef(nil, Ref{1, 2, "abc"}))
+	v := list(vstr("abc"), vbin("abc"), AppendOpaque(nil, "p", nil, []byte("abc")), AppendArray(nil, 'b', []byte("abc")), vbytearray("abc"), AppendRef(nil, Ref{1, 2, "abc"}))
 	got, err := Decode(v)
 	if err != nil {
 		t.Fatal(err)

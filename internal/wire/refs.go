@@ -106,6 +106,17 @@ func eachRef(b []byte, at, end, depth int, inKey bool, f func(RefView) error) (i
 		}
 		r, _ := refAt(b[at:end], &h)
 		return at + h.end, f(r)
+	case TypeOpaque:
+		o, err := opaqueAt(h.payload(b[at:end]))
+		if err != nil {
+			return at, err
+		}
+		return at + h.end, o.ForEachRef(func(r RefView) error {
+			if inKey {
+				return refInKey(at)
+			}
+			return f(r)
+		})
 	case TypeList, TypeTuple, TypeSet, TypeFrozenSet, TypeDict:
 	default:
 		return at + h.end, nil

@@ -27,7 +27,7 @@ func TestEqual(t *testing.T) {
 		{set(frozenset(vint(1), vint(2))), set(frozenset(vint(2), vint(1))), true},
 		{AppendTimestamp(nil, 3600, 5), AppendDateTime(nil, 7200, 5, 3600), true}, {AppendTimestamp(nil, 3600, 0), AppendDateTime(nil, 3600, 0, NaiveOffset), false},
 		{ref(1, 2), ref(1, 3), true}, {ref(1, 2), ref(2, 2), false}, {ref(1, 2), vint(1), false},
-		{AppendOpaque(nil, "python", nil), AppendOpaque(nil, "python", nil), true}, {AppendOpaque(nil, "python", nil), AppendOpaque(nil, "pythom", nil), false},
+		{AppendOpaque(nil, "python", nil, nil), AppendOpaque(nil, "python", nil, nil), true}, {AppendOpaque(nil, "python", nil, nil), AppendOpaque(nil, "pythom", nil, nil), false},
 		{AppendArray(nil, 'b', []byte{1}), AppendArray(nil, 'f', unhex(t, "0000803f")), true}, {AppendArray(nil, 'b', []byte{1}), list(vint(1)), false},
 		{AppendArray(nil, 'd', unhex(t, "000000000000f87f")), AppendArray(nil, 'd', unhex(t, "000000000000f87f")), false},
 		{AppendArray(nil, 'u', []byte{97, 0, 0, 0}), AppendArray(nil, 'I', []byte{97, 0, 0, 0}), false}, {AppendArray(nil, 'h', []byte{1, 0}), vbytearray("\x01\x00"), true},

@@ -349,10 +349,3 @@ func appendArrayRepr(dst, p []byte, limit int) []byte {
 	}
 	return append(dst, "])"...)
 }
-
-func appendOpaqueRepr(dst, p []byte) []byte {
-	n := 1 + int(p[0])
-	dst = append(append(dst, "<opaque "...), p[1:n]...)
-	dst = strconv.AppendInt(append(dst, " value, "...), int64(len(p)-n), 10)
-	return append(dst, " bytes>"...)
-}

@@ -39,7 +39,7 @@ func TestRepr(t *testing.T) {
 		{i32, "array('i', [1, -1])"}, {AppendArray(nil, 'd', nil), "array('d')"},
 		{AppendArray(nil, 'f', unhex(t, "cdcccc3d")), "array('f', [0.10000000149011612])"},
 		{AppendArray(nil, 'u', []byte{'a', 0, 0, 0, 0, 0xd8, 0, 0}), `array('u', 'a\ud800')`},
-		{AppendOpaque(nil, "python", make([]byte, 12)), "<opaque python value, 12 bytes>"},
+		{AppendOpaque(nil, "python", nil, make([]byte, 12)), "<opaque python value, 12 bytes>"},
 		{AppendRef(nil, Ref{7, 9, "list"}), "<list object, ident 7>"},
 		{[]byte{0xc1}, malformed}, {nil, malformed}, {[]byte{0x92, 0x01, 0xc1}, "[1, " + malformed + "]"},
 	} {

@@ -99,6 +99,9 @@ func (s *scanner) value(at, end, depth int, inKey bool) (int, error) {
 		if p := h.payload(v); !utf8.Valid(p[1 : 1+int(p[0])]) {
 			return 0, &SyntaxError{at, "an opaque value whose language tag is not UTF-8", "UTF-8"}
 		}
+		if err := s.opaque(at, h.payload(v), depth, inKey); err != nil {
+			return 0, err
+		}
 		return at + h.end, nil
 	case TypeArray:
 		if p := h.payload(v); p[0] == 'u' || p[0] == 'w' {
@@ -273,7 +276,7 @@ func explainExt(at int, id int8, p []byte) error {
 	case ExtRef:
 		name, want = "object reference", fmt.Sprintf("16 bytes and a typeid of 1 to %d", MaxTypeIDBytes)
 	case ExtOpaque:
-		name, want = "opaque value", fmt.Sprintf("a language tag of 1 to %d bytes and the bytes", MaxLangBytes)
+		name, want = "opaque value", fmt.Sprintf("a language tag of 1 to %d bytes, a head and the bytes", MaxLangBytes)
 	case ExtDateTime:
 		name, want = "datetime", "16 bytes"
 	case ExtArray:

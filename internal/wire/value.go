@@ -110,7 +110,8 @@ func TypeOf(v []byte) Type {
 }
 
 // TypeName returns Python's name for the type of v as Python's errors spell
-// it ("datetime.datetime", "array.array"); for a reference its typeid.
+// it ("datetime.datetime", "array.array"); for a reference its typeid, for an
+// opaque value its class, if it says so.
 func TypeName(v []byte) string {
 	h, ok := parse(v)
 	if !ok {
@@ -130,9 +131,14 @@ type head struct {
 }
 
 func (h *head) name(v []byte) string {
-	if h.typ == TypeRef {
+	switch h.typ {
+	case TypeRef:
 		if r, ok := refAt(v, h); ok {
 			return internTypeID(r.TypeID)
+		}
+	case TypeOpaque:
+		if o, err := opaqueAt(h.payload(v)); err == nil && o.class != nil {
+			return string(o.class)
 		}
 	}
 	return h.typ.String()
@@ -304,7 +310,7 @@ func extension(b []byte, at int, n uint64) (h head, ok bool) {
 	case ExtRef:
 		h.typ, ok = TypeRef, n > 16 && n <= 16+MaxTypeIDBytes
 	case ExtOpaque:
-		h.typ, ok = TypeOpaque, n >= 2 && p[0] >= 1 && p[0] <= MaxLangBytes && 1+int(p[0]) <= len(p)
+		h.typ, ok = TypeOpaque, n >= 2 && p[0] >= 1 && p[0] <= MaxLangBytes && 1+int(p[0]) < len(p) && p[1+int(p[0])]&0xf0 == 0x90
 	case ExtDateTime:
 		h.typ, ok = TypeDateTime, n == 16
 	case ExtArray:

@@ -1,18 +1,23 @@
-package pickle
+// Package pickletest compares graphs in tests.
+package pickletest
 
-import "math"
+import (
+	"math"
+
+	"github.com/syncmanager/syncmanager/internal/pickle"
+)
 
 // Equal reports whether two graphs are the same: values of the same types and
 // contents in the same order, shared in the same places, with the same cycles.
 // Where identity does not matter, as for strings, bytes, ints, globals and the
 // empty tuple, only contents are compared. Floats are equal when their bits
 // are.
-func Equal(a, b Node) bool {
-	type pair struct{ a, b Node }
+func Equal(a, b pickle.Node) bool {
+	type pair struct{ a, b pickle.Node }
 	// to and from pair the nodes of the two graphs one to one.
-	to, from := make(map[Node]Node), make(map[Node]Node)
+	to, from := make(map[pickle.Node]pickle.Node), make(map[pickle.Node]pickle.Node)
 	work := []pair{{a, b}}
-	both := func(x, y []Node) bool {
+	both := func(x, y []pickle.Node) bool {
 		if len(x) != len(y) {
 			return false
 		}
@@ -47,26 +52,26 @@ func Equal(a, b Node) bool {
 		to[p.a], from[p.b] = p.b, p.a
 		ok := false
 		switch x := p.a.(type) {
-		case *ByteArray:
-			y, is := p.b.(*ByteArray)
+		case *pickle.ByteArray:
+			y, is := p.b.(*pickle.ByteArray)
 			ok = is && x.B == y.B
-		case *List:
-			y, is := p.b.(*List)
+		case *pickle.List:
+			y, is := p.b.(*pickle.List)
 			ok = is && both(x.Items, y.Items)
-		case *Tuple:
-			y, is := p.b.(*Tuple)
+		case *pickle.Tuple:
+			y, is := p.b.(*pickle.Tuple)
 			ok = is && both(x.Items, y.Items)
-		case *Dict:
-			y, is := p.b.(*Dict)
+		case *pickle.Dict:
+			y, is := p.b.(*pickle.Dict)
 			ok = is && both(x.Items, y.Items)
-		case *Set:
-			y, is := p.b.(*Set)
+		case *pickle.Set:
+			y, is := p.b.(*pickle.Set)
 			ok = is && both(x.Items, y.Items)
-		case *FrozenSet:
-			y, is := p.b.(*FrozenSet)
+		case *pickle.FrozenSet:
+			y, is := p.b.(*pickle.FrozenSet)
 			ok = is && both(x.Items, y.Items)
-		case *Object:
-			y, is := p.b.(*Object)
+		case *pickle.Object:
+			y, is := p.b.(*pickle.Object)
 			ok = is && x.Op == y.Op && len(x.Steps) == len(y.Steps) &&
 				(x.Kwargs == nil) == (y.Kwargs == nil) && (x.Args == nil) == (y.Args == nil)
 			if !ok {
@@ -93,27 +98,27 @@ func Equal(a, b Node) bool {
 }
 
 // sameLeaf compares two nodes if the first has no identity of its own.
-func sameLeaf(a, b Node) (same, leaf bool) {
+func sameLeaf(a, b pickle.Node) (same, leaf bool) {
 	switch a := a.(type) {
-	case None, Bool, Int, Ext:
+	case pickle.None, pickle.Bool, pickle.Int, pickle.Ext:
 		return a == b, true
-	case Float:
-		y, ok := b.(Float)
+	case pickle.Float:
+		y, ok := b.(pickle.Float)
 		return ok && math.Float64bits(float64(a)) == math.Float64bits(float64(y)), true
-	case *BigInt:
-		y, ok := b.(*BigInt)
+	case *pickle.BigInt:
+		y, ok := b.(*pickle.BigInt)
 		return ok && a.LE == y.LE, true
-	case *Str:
-		y, ok := b.(*Str)
+	case *pickle.Str:
+		y, ok := b.(*pickle.Str)
 		return ok && a.S == y.S, true
-	case *Bytes:
-		y, ok := b.(*Bytes)
+	case *pickle.Bytes:
+		y, ok := b.(*pickle.Bytes)
 		return ok && a.B == y.B, true
-	case *Global:
-		y, ok := b.(*Global)
+	case *pickle.Global:
+		y, ok := b.(*pickle.Global)
 		return ok && *a == *y, true
-	case *Tuple:
-		y, ok := b.(*Tuple)
+	case *pickle.Tuple:
+		y, ok := b.(*pickle.Tuple)
 		if len(a.Items) == 0 {
 			return ok && len(y.Items) == 0, true
 		}
@@ -123,24 +128,24 @@ func sameLeaf(a, b Node) (same, leaf bool) {
 
 // children calls yield for what n contains, in the order in which it is
 // written.
-func children(n Node, yield func(Node)) {
-	all := func(items []Node) {
+func children(n pickle.Node, yield func(pickle.Node)) {
+	all := func(items []pickle.Node) {
 		for _, c := range items {
 			yield(c)
 		}
 	}
 	switch n := n.(type) {
-	case *List:
+	case *pickle.List:
 		all(n.Items)
-	case *Tuple:
+	case *pickle.Tuple:
 		all(n.Items)
-	case *Dict:
+	case *pickle.Dict:
 		all(n.Items)
-	case *Set:
+	case *pickle.Set:
 		all(n.Items)
-	case *FrozenSet:
+	case *pickle.FrozenSet:
 		all(n.Items)
-	case *Object:
+	case *pickle.Object:
 		yield(n.Callable)
 		if n.Args != nil {
 			yield(n.Args)
@@ -157,13 +162,13 @@ func children(n Node, yield func(Node)) {
 // Cyclic reports whether some container can be reached from itself. A graph
 // without cycles can still share so much that it is exponentially larger as a
 // tree.
-func Cyclic(n Node) bool {
+func Cyclic(n pickle.Node) bool {
 	if !isContainer(n) {
 		return false
 	}
 	const open, done = 1, 2
-	state := make(map[Node]uint8)
-	work := []Node{n}
+	state := make(map[pickle.Node]uint8)
+	work := []pickle.Node{n}
 	for len(work) > 0 {
 		n := work[len(work)-1]
 		switch state[n] {
@@ -178,7 +183,7 @@ func Cyclic(n Node) bool {
 			continue
 		}
 		cyclic := false
-		children(n, func(c Node) {
+		pickle.Children(n, func(c pickle.Node) {
 			switch {
 			case !isContainer(c):
 			case state[c] == open:
@@ -194,9 +199,9 @@ func Cyclic(n Node) bool {
 	return false
 }
 
-func isContainer(n Node) bool {
+func isContainer(n pickle.Node) bool {
 	switch n.(type) {
-	case *List, *Tuple, *Dict, *Set, *FrozenSet, *Object:
+	case *pickle.List, *pickle.Tuple, *pickle.Dict, *pickle.Set, *pickle.FrozenSet, *pickle.Object:
 		return true
 	}
 	return false
