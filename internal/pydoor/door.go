@@ -101,7 +101,7 @@ type Door struct {
 	mu       sync.Mutex          // guards what follows
 	sessions map[string]*session // by rightsOf
 	conns    map[*conn]struct{}
-	custom   map[string]*family // of types registered in Go
+	custom   map[string]*family  // of types registered in Go
 	missed   map[string]struct{} // classes whose instances were not found, that the log knows of
 	closed   bool
 }
