@@ -141,9 +141,17 @@ func check(t testing.TB, e *Engine, damaged bool) {
 	if e.bytes != bytes {
 		fail("%d bytes, counted %d", e.bytes, bytes)
 	}
-	for i, c := range e.timers {
-		if c.timer != i || c.state != callParked || i > 0 && e.timers.Less(i, (i-1)/2) {
+	for i, x := range e.timers {
+		switch {
+		case x.call != nil && (x.call.timer != i || x.call.state != callParked),
+			x.object != nil && (x.object.timer != i || x.object.wakeAt == 0 || e.objects[x.object.ID] != x.object),
+			i > 0 && e.timers.Less(i, (i-1)/2):
 			fail("timer %d", i)
+		}
+	}
+	for o := e.all.First(); o != nil; o = o.inAll.Next() {
+		if o.wakeAt != 0 && (o.timer >= len(e.timers) || e.timers[o.timer].object != o) {
+			fail("the timer of object %d", o.ID)
 		}
 	}
 }
@@ -188,7 +196,7 @@ func checkSession(fail func(string, ...any), e *Engine, s *Session) int64 {
 			case callParked:
 				bytes += parkedCost + int64(len(c.args))
 				checkQueue(fail, c)
-				if c.timer >= 0 && (c.timer >= len(e.timers) || e.timers[c.timer] != c) {
+				if c.timer >= 0 && (c.timer >= len(e.timers) || e.timers[c.timer].call != c) {
 					fail("the timer of call %d", c.Serial)
 				}
 			case callOutside:

@@ -256,6 +256,7 @@ func (e *Engine) poison(o *Object, method string, p any) {
 	o.poisoned = true
 	o.dismiss(LeaveRemoved)
 	o.loseHolds()
+	o.WakeAt(0)
 }
 
 func poisonedError(o *Object) *wire.Error {
@@ -281,5 +282,6 @@ func (e *Engine) dropName(o *Object) {
 	o.removed = true
 	o.dismiss(LeaveRemoved)
 	o.loseHolds()
+	o.WakeAt(0)
 	e.unpin(o)
 }

@@ -26,6 +26,8 @@ type Object struct {
 	parked   List[Call] // so that all can leave when it is removed
 	holds    List[Hold] // what sessions have of it: a lock, permits
 	bytes    int64
+	wakeAt   int64        // when the State is woken, or 0
+	timer    int          // its place in the heap, if wakeAt is set
 	marked   bool         // by collect
 	inside   int          // references from other objects' values, counted by collect
 	inAll    Link[Object] // of all objects
@@ -247,6 +249,7 @@ func (e *Engine) destroy(o *Object) {
 	for h := o.holds.First(); h != nil; h = o.holds.First() {
 		h.Lose() // nobody can ask for it any more; its holder may rely on it
 	}
+	o.WakeAt(0)
 	if o.Type.Outside {
 		e.fx.Closed = append(e.fx.Closed, o.ID)
 	}

@@ -36,6 +36,7 @@ type queue struct {
 	shut       bool // no more puts
 	dropped    bool // shut down at once: nothing comes back
 	items      queueItems
+	away       outstanding
 	getters    engine.Waiters
 	putters    engine.Waiters
 	joiners    engine.Waiters
@@ -48,6 +49,7 @@ const (
 	getOne
 	getMany
 	getPair
+	getLeases
 )
 
 const (
@@ -61,12 +63,30 @@ const (
 func newQueue(class string, kind queueKind, bounded bool) func(o *engine.Object, c *engine.Call) error {
 	return func(o *engine.Object, c *engine.Call) error {
 		q := &queue{id: o.ID, class: class, kind: kind}
+		q.away.keepDead = defaultKeepDead
 		if bounded && c.Args.More() {
 			n, err := c.Args.Int()
 			if err != nil {
 				return err
 			}
 			q.maxsize = n
+		}
+		if bounded && c.Args.More() {
+			n, err := c.Args.Int()
+			if err != nil {
+				return err
+			}
+			q.away.attempts = n
+		}
+		if bounded && c.Args.More() {
+			n, err := c.Args.Int()
+			if err != nil {
+				return err
+			}
+			if n < 0 || n > maxKeepDead {
+				return wire.Errorf(wire.CodeValue, "keep_dead is %d items; it lies between 0 and %d", n, maxKeepDead)
+			}
+			q.away.keepDead = int(n)
 		}
 		o.State = q
 		return nil
@@ -75,8 +95,8 @@ func newQueue(class string, kind queueKind, bounded bool) func(o *engine.Object,
 
 // queueMethods is the table of Queue and those like it.
 func queueMethods() []engine.Method {
-	return []engine.Method{
-		{Name: "put", Params: "item", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePut), Leave: queueLeavePut},
+	return append([]engine.Method{
+		{Name: "put", Params: "item, delay=None", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePut), Leave: queueLeavePut},
 		{Name: "get", Result: "item", Flags: engine.Parks, Fn: on(queueGet), Leave: queueLeaveGet, Undo: queueUndo},
 		{Name: "put_nowait", Params: "item", Result: "None", Flags: engine.Grows, Fn: on(queuePutNoWait)},
 		{Name: "get_nowait", Result: "item", Fn: on(queueGetNoWait), Undo: queueUndo},
@@ -86,17 +106,17 @@ func queueMethods() []engine.Method {
 		{Name: "task_done", Result: "None", Fn: on(queueTaskDone)},
 		{Name: "join", Result: "None", Flags: engine.Reads | engine.Parks, Fn: on(queueJoin)},
 		{Name: "shutdown", Params: "immediate=False", Result: "None", Fn: on(queueShutdown)},
-		{Name: "put_many", Params: "items", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutMany), Leave: queueLeavePut},
+		{Name: "put_many", Params: "items, delay=None", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutMany), Leave: queueLeavePut},
 		{Name: "get_many", Params: "n", Result: "list", Flags: engine.Parks, Fn: on(queueGetMany), Leave: queueLeaveGet, Undo: queueUndoMany},
 		{Name: "peek", Result: "item", Flags: engine.Reads, Fn: on(queuePeek)},
 		{Name: "purge", Result: "int", Fn: on(queuePurge)},
 		{Name: "maxsize", Result: "int", Flags: engine.Reads, Fn: on(queueMaxsize)},
 		{Name: "unfinished", Result: "int", Flags: engine.Reads, Fn: on(queueUnfinished)},
-	}
+	}, leaseMethods...)
 }
 
 func queueType(name string) *engine.Type {
-	return &engine.Type{Name: name, Params: "maxsize=0", New: newQueue("queue.Queue", fifo, true), Methods: queueMethods()}
+	return &engine.Type{Name: name, Params: "maxsize=0, attempts=0, keep_dead=1000", New: newQueue("queue.Queue", fifo, true), Methods: queueMethods()}
 }
 
 // cost checks the limits of the container before n items are added.
@@ -104,22 +124,26 @@ func (q *queue) cost(o *engine.Object, n int) error {
 	if q.shut {
 		return wire.ErrShutDown
 	}
-	return checkRoom(o, q.items.n+n)
+	return checkRoom(o, q.items.n+q.away.len()+n)
 }
 
-// room returns how many more items may be put now.
+// room returns how many more items may be put now. What is delayed will come
+// back, and takes room; what is leased does not, as if it had been got.
 func (q *queue) room() int64 {
 	if q.maxsize <= 0 {
 		return 1 << 62
 	}
-	return q.maxsize - int64(q.items.n)
+	return q.maxsize - int64(q.items.n+q.away.delayed)
 }
 
-// push adds a new item that the object keeps already. Only a PriorityQueue
+// push adds a new item that the object keeps already, to be handed out now or
+// after a delay. Only a PriorityQueue
 // refuses one, and then nothing has changed.
-func (q *queue) push(e queued) error {
+func (q *queue) push(o *engine.Object, e queued, delay int64) error {
 	e.seq = q.seq + 1
-	if q.kind == priority {
+	if delay > 0 {
+		q.away.delay(o, e, delay)
+	} else if q.kind == priority {
 		block, at, err := q.place(&e)
 		if err != nil {
 			return err
@@ -186,7 +210,7 @@ func (q *queue) fetch(o *engine.Object, c *engine.Call, stage uint8, wait bool) 
 	switch {
 	case q.items.n > 0:
 		q.deliver(o, c, true)
-	case q.shut:
+	case q.over():
 		return wire.ErrShutDown
 	case !wait:
 		return wire.ErrEmpty
@@ -206,7 +230,7 @@ func queueLeaveGet(o *engine.Object, c *engine.Call, why engine.Leaving) {
 func (q *queue) take(o *engine.Object, c *engine.Call) queued {
 	e := q.items.pop(q.kind == lifo)
 	q.let(o, &e)
-	if e.again {
+	if e.past != nil {
 		c.Redelivered()
 	}
 	return e
@@ -215,8 +239,12 @@ func (q *queue) take(o *engine.Object, c *engine.Call) queued {
 // deliver replies with the next item, or items. There is one at least. With
 // serve, those who wait for room are served before the reply.
 func (q *queue) deliver(o *engine.Object, c *engine.Call, serve bool) {
-	if c.Stage == getMany {
+	switch c.Stage {
+	case getMany:
 		q.deliverMany(o, c, serve)
+		return
+	case getLeases:
+		q.deliverLeases(o, c, serve)
 		return
 	}
 	e := q.take(o, c)
@@ -285,7 +313,7 @@ func (q *queue) comeBack(o *engine.Object, e queued) {
 		q.finish(1)
 		return
 	}
-	e.again = true
+	e.past = seen
 	block, at, err := q.place(&e)
 	if err != nil {
 		// What came since cannot be compared with it. It must not be lost: it is
@@ -311,7 +339,8 @@ func queueTaskDone(q *queue, o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if q.unfinished == 0 {
+	if q.unfinished-int64(len(q.away.leased)) <= 0 {
+		// What is leased is done by ack.
 		return wire.Errorf(wire.CodeValue, "task_done() called too many times")
 	}
 	q.finish(1)
@@ -348,7 +377,7 @@ func queueShutdown(q *queue, o *engine.Object, c *engine.Call) error {
 	q.shut = true
 	if immediate {
 		q.dropped = true
-		q.empty(o)
+		q.finish(int64(q.empty(o) + q.away.dropOut(o)))
 	}
 	for p := q.putters.Any(); p != nil; p = q.putters.Any() {
 		put, total, many := p.N, len(p.Items), p.Stage == putMany
@@ -364,20 +393,22 @@ func queueShutdown(q *queue, o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
-// empty drops all items and counts them as done.
+// empty drops all items that wait.
 func (q *queue) empty(o *engine.Object) int {
 	old := q.items
 	q.items = queueItems{}
 	o.DropAll(old.values, old.size, old.each)
-	q.finish(int64(old.n))
+	o.Charge(-old.past)
 	return old.n
 }
 
+// queuePurge drops what waits and what is delayed. What is leased is another's.
 func queuePurge(q *queue, o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	n := q.empty(o)
+	n := q.empty(o) + q.away.dropDelayed(o)
+	q.finish(int64(n))
 	q.Serve(o)
 	c.ReturnInt(int64(n))
 	return nil
@@ -411,11 +442,14 @@ func queuePeek(q *queue, o *engine.Object, c *engine.Call) error {
 	case e != nil:
 		c.Return(e.raw)
 		return nil
-	case q.shut:
+	case q.over():
 		return wire.ErrShutDown
 	}
 	return wire.ErrEmpty
 }
+
+// over reports whether nothing will ever be handed out again.
+func (q *queue) over() bool { return q.shut && q.items.n == 0 && q.away.out() == 0 }
 
 // Serve hands items to those who wait for one and room to those who wait for
 // room, until neither changes anything.
@@ -431,7 +465,7 @@ func (q *queue) Serve(o *engine.Object) {
 			moved = true
 		}
 	}
-	for q.shut && q.items.n == 0 && q.getters.Any() != nil {
+	for q.over() && q.getters.Any() != nil {
 		q.getters.Any().Fail(wire.ErrShutDown)
 	}
 }
@@ -441,7 +475,7 @@ func (q *queue) Len() int { return q.items.n }
 
 // Dump appends the whole state.
 func (q *queue) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 9)
+	b = wire.AppendArrayHeader(b, 10)
 	b = wire.AppendInt(b, q.maxsize)
 	b = wire.AppendInt(b, q.unfinished)
 	b = wire.AppendUint(b, q.seq)
@@ -462,10 +496,10 @@ func (q *queue) Dump(b []byte) []byte {
 				b = append(b, e.key...)
 			}
 			b = wire.AppendUint(b, e.seq)
-			b = wire.AppendBool(b, e.again)
+			b = e.past.append(b)
 		}
 	}
-	return b
+	return q.away.dump(b)
 }
 
 // Repr prints what Python does; the object's ident stands for the address.
@@ -481,5 +515,9 @@ func (q *queue) Value() (wire.Raw, engine.View) {
 	return "", q.items.view(q.kind == lifo, true)
 }
 
-// Each calls yield with each item and key.
-func (q *queue) Each(yield func(wire.Raw) bool) { q.items.each(yield) }
+// Each calls yield with each item and key, wherever it is.
+func (q *queue) Each(yield func(wire.Raw) bool) {
+	if q.away.each(yield) {
+		q.items.each(yield)
+	}
+}

@@ -8,10 +8,10 @@ import (
 
 // queued is one item of a queue.
 type queued struct {
-	raw   wire.Raw
-	key   wire.Raw // what a PriorityQueue orders by; "": raw itself
-	seq   uint64   // its place: counts the items ever put
-	again bool     // it was handed out before, and its receiver died
+	raw  wire.Raw
+	key  wire.Raw // what a PriorityQueue orders by; "": raw itself
+	seq  uint64   // its place: counts the items ever put
+	past *past    // what came of earlier attempts; nil: it was never handed out
 }
 
 // order returns what a PriorityQueue orders the item by.
@@ -36,6 +36,7 @@ type queueItems struct {
 	n      int
 	values int   // n, and the keys among them
 	size   int64 // bytes of items and keys
+	past   int64 // what the pasts of the items count for
 }
 
 type queueBlock struct {
@@ -54,6 +55,9 @@ func (q *queueItems) count(e *queued, n int) {
 	q.n += n
 	q.values += n
 	q.size += int64(n * len(e.raw))
+	if e.past != nil {
+		q.past += int64(n) * e.past.cost()
+	}
 	if e.key != "" {
 		q.values += n
 		q.size += int64(n * len(e.key))

@@ -12,15 +12,22 @@ func queuePut(q *queue, o *engine.Object, c *engine.Call) error { return q.put(o
 func queuePutNoWait(q *queue, o *engine.Object, c *engine.Call) error { return q.put(o, c, false) }
 
 func (q *queue) put(o *engine.Object, c *engine.Call, wait bool) error {
-	v, err := one(c)
+	v, err := c.Args.Value()
 	if err != nil {
 		return err
 	}
-	return q.add(o, c, v, nil, wait)
+	delay, err := secondsArg(c, "delay")
+	if err != nil {
+		return err
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	return q.add(o, c, v, nil, delay, wait)
 }
 
 // add puts one item, ordered by key unless that is nil.
-func (q *queue) add(o *engine.Object, c *engine.Call, v, key []byte, wait bool) error {
+func (q *queue) add(o *engine.Object, c *engine.Call, v, key []byte, delay int64, wait bool) error {
 	if err := q.cost(o, 1); err != nil {
 		return err
 	}
@@ -38,7 +45,7 @@ func (q *queue) add(o *engine.Object, c *engine.Call, v, key []byte, wait bool) 
 		if key != nil {
 			e.key = o.Keep(c, key)
 		}
-		if err := q.push(e); err != nil {
+		if err := q.push(o, e, delay); err != nil {
 			q.let(o, &e)
 			return err
 		}
@@ -49,7 +56,7 @@ func (q *queue) add(o *engine.Object, c *engine.Call, v, key []byte, wait bool) 
 	if !wait {
 		return wire.ErrFull
 	}
-	c.Stage = putOne
+	c.Stage, c.Owner = putOne, uint64(delay)
 	if c.Park(&q.putters) {
 		c.Item = o.Keep(c, v)
 		if key != nil {
@@ -60,18 +67,17 @@ func (q *queue) add(o *engine.Object, c *engine.Call, v, key []byte, wait bool) 
 }
 
 // let drops an item.
-func (q *queue) let(o *engine.Object, e *queued) {
-	o.Drop(e.raw)
-	if e.key != "" {
-		o.Drop(e.key)
-	}
-}
+func (q *queue) let(o *engine.Object, e *queued) { dropItem(o, e) }
 
 // queuePutMany puts all items, at once if they fit. If they do not, they enter
 // in order as room comes, behind whoever waited before; a caller who does not
 // wait then gets ErrFull and nothing was put.
 func queuePutMany(q *queue, o *engine.Object, c *engine.Call) error {
 	list, err := c.Args.Elements(false)
+	if err != nil {
+		return err
+	}
+	delay, err := secondsArg(c, "delay")
 	if err != nil {
 		return err
 	}
@@ -83,7 +89,7 @@ func queuePutMany(q *queue, o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	if n > 0 && int64(n) > q.room() {
-		c.Stage = putMany
+		c.Stage, c.Owner = putMany, uint64(delay)
 		if c.Park(&q.putters) {
 			c.Items = make([]wire.Raw, 0, n)
 			for list.More() {
@@ -97,7 +103,7 @@ func queuePutMany(q *queue, o *engine.Object, c *engine.Call) error {
 	var pushed []queued
 	for list.More() {
 		e := queued{raw: o.Keep(c, list.Next()), seq: q.seq + 1}
-		if err := q.push(e); err != nil {
+		if err := q.push(o, e, delay); err != nil {
 			q.let(o, &e)
 			q.takeBack(o, first, pushed)
 			return err
@@ -188,7 +194,7 @@ func (q *queue) admit(o *engine.Object, c *engine.Call) {
 		if len(c.Items) > 0 {
 			e.key = c.Items[0]
 		}
-		if err := q.push(e); err != nil {
+		if err := q.push(o, e, int64(c.Owner)); err != nil {
 			q.forgetPut(o, c)
 			c.Fail(err)
 			return
@@ -198,7 +204,7 @@ func (q *queue) admit(o *engine.Object, c *engine.Call) {
 		return
 	}
 	if c.N < int64(len(c.Items)) {
-		if err := q.push(queued{raw: c.Items[c.N]}); err != nil {
+		if err := q.push(o, queued{raw: c.Items[c.N]}, int64(c.Owner)); err != nil {
 			total := len(c.Items)
 			for _, raw := range c.Items[c.N:] {
 				o.Drop(raw)
