@@ -47,6 +47,9 @@ type sessionRef struct {
 // the session. Those on kept replies and on sessions hold for no trusted one.
 func (s *Session) limited() bool { return !s.Info.Trusted || s.Info.Shared }
 
+// Over reports whether the session has ended, or is just ending.
+func (s *Session) Over() bool { return s.over }
+
 // Connected reports whether the session has a connection.
 func (s *Session) Connected() bool { return s.connected }
 

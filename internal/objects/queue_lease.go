@@ -82,8 +82,12 @@ func (q *queue) deliverLeases(o *engine.Object, c *engine.Call, serve bool) {
 }
 
 // queueUndoReceive puts the items of a reply that nobody got back to their
-// places. No attempt is counted.
+// places. No attempt is counted. When the session has ended, its worker may have
+// had them: then their leases end with it, as others do.
 func queueUndoReceive(o *engine.Object, c *engine.Call) {
+	if c.Session.Over() {
+		return
+	}
 	q := o.State.(*queue)
 	for tokens := c.Item.Bytes(); len(tokens) >= 8; tokens = tokens[8:] {
 		if a := q.away.leased[binary.BigEndian.Uint64(tokens)]; a != nil {
