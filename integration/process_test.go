@@ -87,10 +87,12 @@ func TestKilledClient(t *testing.T) {
 		t.Errorf("the fencing token %d does not follow %d, %v", h.Token(), token, err)
 	}
 	item := must1[*proxy.Delivery[string]](t)(q.Receive(ctx))
-	if item.Value != "precious" || !item.Redelivered {
+	if item.Value != "precious" || item.Attempt != 2 {
 		t.Errorf("the item came back as %+v", item)
 	}
-	item.Ack()
+	if err := item.Ack(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestSIGTERM ends a server in good order while processes wait.

@@ -130,16 +130,16 @@ func anyQueue(e *env, q taskQueue, p puts, order []int) {
 	// A receipt that is refused puts the item back to its place.
 	e.must(q.PutMany(ctx, 1, 2, 3))
 	d := must1[*proxy.Delivery[int]](e)(q.Receive(ctx))
-	if d.Value != order[0] || d.Redelivered {
-		e.Errorf("received %v, redelivered %v", d.Value, d.Redelivered)
+	if d.Value != order[0] || d.Attempt != 1 {
+		e.Errorf("received %v, attempt %v", d.Value, d.Attempt)
 	}
-	d.Nack()
+	e.must(d.Nack(ctx, proxy.NackOptions{}))
 	e.until("the item is back", func() bool { n, err := q.QSize(ctx); return err == nil && n == 3 })
 	d = must1[*proxy.Delivery[int]](e)(q.ReceiveTimeout(ctx, 0))
-	if d.Value != order[0] || !d.Redelivered {
-		e.Errorf("received again %v, redelivered %v", d.Value, d.Redelivered)
+	if d.Value != order[0] || d.Attempt != 2 {
+		e.Errorf("received again %v, attempt %v", d.Value, d.Attempt)
 	}
-	d.Ack()
+	e.must(d.Ack(ctx))
 	eq(e, "qsize after the receipt", 2)(q.QSize(ctx))
 
 	// After shutdown, what is there can still be got.
@@ -230,7 +230,7 @@ func simpleQueueMethods(e *env) {
 	e.must(q.Put(ctx, "b"))
 	eq(e, "qsize", 1)(q.QSize(ctx))
 	d := must1[*proxy.Delivery[string]](e)(q.Receive(ctx))
-	d.Ack()
+	e.must(d.Ack(ctx))
 	if d.Value != "b" {
 		e.Errorf("received %q", d.Value)
 	}

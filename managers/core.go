@@ -243,7 +243,7 @@ func (k *core) deliver(fx *engine.Effects) {
 	for _, o := range dirty[:n] {
 		o.Flush()
 	}
-	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics)+len(fx.Acts) > 0 {
+	if len(fx.Work)+len(fx.Cancels)+len(fx.Closed)+len(fx.Ended)+len(fx.Panics)+len(fx.Acts)+len(fx.Notes) > 0 {
 		k.rest(fx)
 	}
 	if k.tracer != nil {
@@ -262,6 +262,10 @@ func (k *core) rest(fx *engine.Effects) {
 		a := &fx.Acts[i]
 		k.server.log.Info("administration", "act", a.Method, "subject", a.Subject, "session", a.Session, "key", a.Key,
 			"remote", a.Remote, "program", a.Program)
+	}
+	for i := range fx.Notes {
+		n := &fx.Notes[i]
+		k.server.log.Warn(n.Text, "object", n.Object, "typeid", n.Type, "name", n.Name)
 	}
 	if len(fx.Work) > 0 {
 		k.server.outside.start(fx.Work)

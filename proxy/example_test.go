@@ -179,14 +179,19 @@ func ExampleQueue_receive() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	d.Nack() // no time: somebody else may have it
+	// No time: somebody else may have it.
+	if err := d.Nack(ctx, proxy.NackOptions{Reason: "no time"}); err != nil {
+		log.Fatal(err)
+	}
 	d, err = q.Receive(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(d.Value, d.Redelivered)
-	d.Ack()
-	// Output: letter true
+	fmt.Println(d.Value, d.Attempt)
+	if err := d.Ack(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: letter 2
 }
 
 func ExampleCondition() {

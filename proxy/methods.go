@@ -88,32 +88,34 @@ var (
 )
 
 var (
-	queuePut        = client.Method{Name: "put", Number: 16, Flags: parks}
-	queueGet        = client.Method{Name: "get", Number: 17, Flags: parks}
-	queueQsize      = client.Method{Name: "qsize", Number: 20, Flags: reads}
-	queueEmpty      = client.Method{Name: "empty", Number: 21, Flags: reads}
-	queueFull       = client.Method{Name: "full", Number: 22, Flags: reads}
-	queueTaskDone   = client.Method{Name: "task_done", Number: 23}
-	queueJoin       = client.Method{Name: "join", Number: 24, Flags: reads | parks}
-	queueShutdown   = client.Method{Name: "shutdown", Number: 25}
-	queuePutMany    = client.Method{Name: "put_many", Number: 26, Flags: parks}
-	queueGetMany    = client.Method{Name: "get_many", Number: 27, Flags: parks}
-	queuePeek       = client.Method{Name: "peek", Number: 28, Flags: reads}
-	queuePurge      = client.Method{Name: "purge", Number: 29}
-	queueMaxsize    = client.Method{Name: "maxsize", Number: 30, Flags: reads}
-	queueUnfinished = client.Method{Name: "unfinished", Number: 31, Flags: reads}
+	queuePut           = client.Method{Name: "put", Number: 16, Flags: parks}
+	queueGet           = client.Method{Name: "get", Number: 17, Flags: parks}
+	queueQsize         = client.Method{Name: "qsize", Number: 20, Flags: reads}
+	queueEmpty         = client.Method{Name: "empty", Number: 21, Flags: reads}
+	queueReceive       = client.Method{Name: "receive", Number: 22, Flags: parks}
+	queueAck           = client.Method{Name: "ack", Number: 23}
+	queueNack          = client.Method{Name: "nack", Number: 24}
+	queueExtend        = client.Method{Name: "extend", Number: 25}
+	queueCounts        = client.Method{Name: "counts", Number: 26, Flags: reads}
+	queueDead          = client.Method{Name: "dead", Number: 27, Flags: reads}
+	queueRequeue       = client.Method{Name: "requeue", Number: 28}
+	queuePurgeDead     = client.Method{Name: "purge_dead", Number: 29}
+	queueLimitAttempts = client.Method{Name: "limit_attempts", Number: 30}
+	queueFull          = client.Method{Name: "full", Number: 31, Flags: reads}
+	queueTaskDone      = client.Method{Name: "task_done", Number: 32}
+	queueJoin          = client.Method{Name: "join", Number: 33, Flags: reads | parks}
+	queueShutdown      = client.Method{Name: "shutdown", Number: 34}
+	queuePutMany       = client.Method{Name: "put_many", Number: 35, Flags: parks}
+	queueGetMany       = client.Method{Name: "get_many", Number: 36, Flags: parks}
+	queuePeek          = client.Method{Name: "peek", Number: 37, Flags: reads}
+	queuePurge         = client.Method{Name: "purge", Number: 38}
+	queueMaxsize       = client.Method{Name: "maxsize", Number: 39, Flags: reads}
+	queueUnfinished    = client.Method{Name: "unfinished", Number: 40, Flags: reads}
 )
 
 var (
-	priorityQueuePutPriority = client.Method{Name: "put_priority", Number: 32, Flags: parks}
-	priorityQueueGetPriority = client.Method{Name: "get_priority", Number: 33, Flags: parks}
-)
-
-var (
-	simpleQueuePut   = client.Method{Name: "put", Number: 16, Flags: parks}
-	simpleQueueGet   = client.Method{Name: "get", Number: 17, Flags: parks}
-	simpleQueueQsize = client.Method{Name: "qsize", Number: 20, Flags: reads}
-	simpleQueueEmpty = client.Method{Name: "empty", Number: 21, Flags: reads}
+	priorityQueuePutPriority = client.Method{Name: "put_priority", Number: 41, Flags: parks}
+	priorityQueueGetPriority = client.Method{Name: "get_priority", Number: 42, Flags: parks}
 )
 
 var (

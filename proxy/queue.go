@@ -15,9 +15,9 @@ import (
 // order in which they came.
 //
 // An item is in one place at any time. One whose receiver dies before its
-// program has it returns to the queue, to its old place; Delivery says that it
-// comes for the second time. Get gives the item to the program for good; a
-// program that may die while it works on it uses Receive.
+// program has it returns to the queue, to its old place. Get gives the item to
+// the program for good; a program that must not lose it while it works on it uses
+// Receive, which gives it under a lease.
 type Queue[T any] struct{ tasks[T, queueKind] }
 
 // JoinableQueue is a proxy of a JoinableQueue. It is a Queue under the name that
@@ -61,7 +61,7 @@ func OpenLifoQueue[T any](ctx context.Context, m *Manager, name string, maxsize 
 
 // tasks is what Queue, JoinableQueue and LifoQueue have in common, and
 // PriorityQueue but for putting.
-type tasks[T any, K kind] struct{ base[K] }
+type tasks[T any, K kind] struct{ leases[T, K] }
 
 func (q *tasks[T, K]) put(ctx context.Context, item T, w wait) error {
 	c := q.begin(ctx, &queuePut, 1)
@@ -73,6 +73,15 @@ func (q *tasks[T, K]) put(ctx context.Context, item T, w wait) error {
 // Put adds the item, after it has waited for room as long as it takes or until
 // the context ends. ErrShutDown once the queue is shut down.
 func (q *tasks[T, K]) Put(ctx context.Context, item T) error { return q.put(ctx, item, forever) }
+
+// PutDelayed is Put of an item that nobody gets before the delay has passed. It
+// takes room from now on.
+func (q *tasks[T, K]) PutDelayed(ctx context.Context, item T, delay time.Duration) error {
+	c := q.begin(ctx, &queuePut, 2)
+	client.Arg(c, item)
+	client.Arg(c, delay.Seconds())
+	return client.Exec(ctx, c)
+}
 
 // PutTimeout is Put that waits for room that long at most, and returns ErrFull
 // then.
@@ -142,56 +151,6 @@ func (q *tasks[T, K]) GetManyTimeout(ctx context.Context, n int, d time.Duration
 	return client.Invoke[[]T](ctx, c)
 }
 
-// Delivery is an item whose receipt is still to be confirmed. Until Ack, it goes
-// back to the queue if the Manager is closed, and if its program dies: then once
-// the lease has run out. Meanwhile it is not in the queue: QSize, Empty and the
-// end of a queue that was shut down do not count it.
-//
-// Ack does not say that the work is done; TaskDone does. A program that counts
-// calls TaskDone first, since Join would wait for ever for an item whose
-// receiver died after Ack.
-type Delivery[T any] struct {
-	Value T
-	// Redelivered tells that the item was delivered before, to somebody who
-	// died or gave it back.
-	Redelivered bool
-
-	ack, nack func()
-}
-
-// Ack confirms the receipt. It does not block; the first call of Ack or Nack
-// counts.
-func (d *Delivery[T]) Ack() { d.ack() }
-
-// Nack gives the item back to the queue, to its old place. It does not block.
-// References in the item must not be used any more.
-func (d *Delivery[T]) Nack() { d.nack() }
-
-// Receive is Get with a receipt that the caller confirms: an item is only gone
-// from the queue for good when Ack was called.
-func (q *tasks[T, K]) Receive(ctx context.Context) (*Delivery[T], error) {
-	return receive[T](ctx, q.get(ctx, &queueGet, forever))
-}
-
-// ReceiveTimeout is Receive that waits that long at most, and returns ErrEmpty
-// then. With 0 it does not wait.
-func (q *tasks[T, K]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
-	return receive[T](ctx, q.get(ctx, &queueGet, within(d)))
-}
-
-func receive[T any](ctx context.Context, c *client.Call) (*Delivery[T], error) {
-	if err := c.Do(ctx); err != nil {
-		return nil, err
-	}
-	d := &Delivery[T]{Redelivered: c.Redelivered()}
-	var err error
-	if d.Value, err = client.Decode[T](c); err != nil {
-		return nil, err
-	}
-	d.ack, d.nack = c.Keep()
-	return d, nil
-}
-
 // All gets item after item, as Get does, until the queue is shut down and empty
 // or the context ends. The function says, after the loop, how it ended; it is
 // nil when the queue was shut down.
@@ -239,9 +198,9 @@ func (q *tasks[T, K]) MaxSize(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queueMaxsize)
 }
 
-// TaskDone says that the work on one item that was got is done. ErrValue if it
-// is called more often than items were put. It is for those who wait in Join, and
-// no matter which item it is.
+// TaskDone says that the work on one item that was got is done. It is for those
+// who wait in Join, and no matter which item it is. ErrValue if it is called more
+// often than items were put; those that are leased are done by Delivery.Ack.
 func (q *tasks[T, K]) TaskDone(ctx context.Context) error {
 	return exec0(ctx, q.object, &queueTaskDone)
 }
@@ -260,17 +219,14 @@ func (q *tasks[T, K]) JoinTimeout(ctx context.Context, d time.Duration) error {
 }
 
 // Shutdown ends the queue: Put fails with ErrShutDown from now on, and Get does
-// once the last item is gone. With immediate, the items that are there are
-// dropped, and Get fails at once.
-//
-// An item that somebody received and has not acknowledged counts as gone. If it
-// comes back, the next Get returns it, but those who heard ErrShutDown have left.
-// Join first waits until the work is done.
+// once nothing is waiting, delayed or leased. With immediate all of that is
+// dropped, whoever holds a lease hears that it is lost, and Get fails at once.
 func (q *tasks[T, K]) Shutdown(ctx context.Context, immediate bool) error {
 	return exec1(ctx, q.object, &queueShutdown, immediate)
 }
 
-// Purge drops all items, counts them as done, and returns how many they were.
+// Purge drops the items that wait or are delayed, counts them as done, and
+// returns how many they were.
 func (q *tasks[T, K]) Purge(ctx context.Context) (int, error) {
 	return call0[int](ctx, q.object, &queuePurge)
 }

@@ -79,7 +79,7 @@ func (q *PriorityQueue[P, T]) GetPriorityTimeout(ctx context.Context, d time.Dur
 }
 
 // SimpleQueue is a proxy of a queue without bound, tasks or end.
-type SimpleQueue[T any] struct{ base[simpleQueueKind] }
+type SimpleQueue[T any] struct{ leases[T, simpleQueueKind] }
 
 // NewSimpleQueue makes a queue without a name.
 func NewSimpleQueue[T any](ctx context.Context, m *Manager) (*SimpleQueue[T], error) {
@@ -93,42 +93,31 @@ func OpenSimpleQueue[T any](ctx context.Context, m *Manager, name string) (*Simp
 
 // Put adds the item. It never waits for room.
 func (q *SimpleQueue[T]) Put(ctx context.Context, item T) error {
-	return exec1(ctx, q.object, &simpleQueuePut, item)
+	return exec1(ctx, q.object, &queuePut, item)
 }
 
 // Get removes the next item and returns it, after it has waited for one as long
 // as it takes or until the context ends.
 func (q *SimpleQueue[T]) Get(ctx context.Context) (T, error) {
-	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, forever))
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, forever))
 }
 
 // GetTimeout is Get that waits that long at most, and returns ErrEmpty then.
 func (q *SimpleQueue[T]) GetTimeout(ctx context.Context, d time.Duration) (T, error) {
-	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, within(d)))
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, within(d)))
 }
 
 // TryGet is Get that does not wait: ErrEmpty if there is no item.
 func (q *SimpleQueue[T]) TryGet(ctx context.Context) (T, error) {
-	return client.Invoke[T](ctx, q.get(ctx, &simpleQueueGet, noWait))
-}
-
-// Receive is Get with a receipt that the caller confirms; see Queue.Receive.
-func (q *SimpleQueue[T]) Receive(ctx context.Context) (*Delivery[T], error) {
-	return receive[T](ctx, q.get(ctx, &simpleQueueGet, forever))
-}
-
-// ReceiveTimeout is Receive that waits that long at most, and returns ErrEmpty
-// then. With 0 it does not wait.
-func (q *SimpleQueue[T]) ReceiveTimeout(ctx context.Context, d time.Duration) (*Delivery[T], error) {
-	return receive[T](ctx, q.get(ctx, &simpleQueueGet, within(d)))
+	return client.Invoke[T](ctx, q.get(ctx, &queueGet, noWait))
 }
 
 // QSize returns the number of items.
 func (q *SimpleQueue[T]) QSize(ctx context.Context) (int, error) {
-	return call0[int](ctx, q.object, &simpleQueueQsize)
+	return call0[int](ctx, q.object, &queueQsize)
 }
 
 // Empty reports whether there is no item.
 func (q *SimpleQueue[T]) Empty(ctx context.Context) (bool, error) {
-	return call0[bool](ctx, q.object, &simpleQueueEmpty)
+	return call0[bool](ctx, q.object, &queueEmpty)
 }

@@ -145,18 +145,18 @@ func TestReceive(t *testing.T) {
 	must(t, q.PutMany(ctx, "a", "b"))
 	d, err := q.Receive(ctx)
 	must(t, err)
-	if d.Value != "a" || d.Redelivered {
+	if d.Value != "a" || d.Attempt != 1 {
 		t.Errorf("received %+v", d)
 	}
-	d.Nack()
-	d.Ack() // too late
+	must(t, d.Nack(ctx, proxy.NackOptions{}))
+	wantErr(t, "Ack after Nack", d.Ack(ctx), proxy.ErrLockLost)
 	d, err = q.Receive(ctx)
 	must(t, err)
-	if d.Value != "a" || !d.Redelivered {
+	if d.Value != "a" || d.Attempt != 2 {
 		t.Errorf("received %+v, want a again", d)
 	}
-	d.Ack()
-	d.Nack()
+	must(t, d.Ack(ctx))
+	wantErr(t, "Nack after Ack", d.Nack(ctx, proxy.NackOptions{}), proxy.ErrLockLost)
 	want[string](t, "Get")(q.Get(ctx))("b")
 	_, err = q.ReceiveTimeout(ctx, 0)
 	wantErr(t, "ReceiveTimeout", err, proxy.ErrEmpty)

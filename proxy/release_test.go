@@ -100,16 +100,16 @@ func TestSimpleQueueReceiveTimeout(t *testing.T) {
 	must(t, q.Put(ctx, "a"))
 	d, err := q.ReceiveTimeout(ctx, 0)
 	must(t, err)
-	if d.Value != "a" || d.Redelivered {
+	if d.Value != "a" || d.Attempt != 1 {
 		t.Errorf("%+v", d)
 	}
-	d.Nack()
+	must(t, d.Nack(ctx, proxy.NackOptions{}))
 	d, err = q.ReceiveTimeout(ctx, 20*time.Second)
 	must(t, err)
-	if d.Value != "a" || !d.Redelivered {
+	if d.Value != "a" || d.Attempt != 2 {
 		t.Errorf("after Nack: %+v", d)
 	}
-	d.Ack()
+	must(t, d.Ack(ctx))
 	want[bool](t, "Empty")(q.Empty(ctx))(true)
 }
 

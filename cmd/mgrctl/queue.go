@@ -177,11 +177,9 @@ func (a *app) receive(ctx context.Context, q receiver, name string, write func(v
 		return err
 	}
 	if err := write(d.Value); err != nil {
-		d.Nack()
-		return err
+		return errors.Join(err, d.Nack(ctx, proxy.NackOptions{Uncounted: true}))
 	}
-	d.Ack()
-	return nil
+	return d.Ack(ctx)
 }
 
 func (a *app) queuePeekCommand() *cobra.Command {

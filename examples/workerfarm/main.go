@@ -95,7 +95,8 @@ func worker(ctx context.Context, m *proxy.Manager) error {
 		return err
 	}
 	for {
-		// The job is ours once it is acknowledged: after the work is done.
+		// The queue keeps the job until Ack: if this worker dies before, another
+		// one gets it.
 		d, err := jobs.Receive(ctx)
 		if errors.Is(err, proxy.ErrShutDown) {
 			return nil
@@ -106,8 +107,7 @@ func worker(ctx context.Context, m *proxy.Manager) error {
 		if err := results.Put(ctx, Result{d.Value.ID, factor(d.Value.N)}); err != nil {
 			return err
 		}
-		d.Ack()
-		if err := jobs.TaskDone(ctx); err != nil {
+		if err := d.Ack(ctx); err != nil {
 			return err
 		}
 	}

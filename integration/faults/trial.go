@@ -282,15 +282,19 @@ func (s *seat) get(ctx context.Context, impatient bool) {
 		}
 		return
 	}
-	place := s.books.received(s.index, d.Value, d.Redelivered)
+	place := s.books.received(s.index, d.Value, d.Attempt > 1)
 	if s.rng.IntN(8) == 0 {
-		d.Nack()
+		if err := d.Nack(context.WithoutCancel(ctx), proxy.NackOptions{}); err != nil && !impatient {
+			s.failed("queue.nack", err)
+		}
 		return
 	}
 	if !s.dying {
 		s.books.final(d.Value, place)
 	}
-	d.Ack()
+	if err := d.Ack(context.WithoutCancel(ctx)); err != nil && !impatient {
+		s.failed("queue.ack", err)
+	}
 }
 
 func (s *seat) add(ctx context.Context, impatient bool) {
@@ -394,9 +398,11 @@ func (s *seat) audit(ctx context.Context, seats []*seat) error {
 		if err != nil {
 			return err
 		}
-		s.books.received(s.index, d.Value, d.Redelivered)
+		s.books.received(s.index, d.Value, d.Attempt > 1)
 		drained[d.Value] = true
-		d.Ack()
+		if err := d.Ack(ctx); err != nil {
+			return err
+		}
 	}
 	if _, err := s.lock.TryAcquire(ctx); err != nil {
 		s.books.fail("the lock is not free: %w", err)

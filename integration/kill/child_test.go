@@ -79,8 +79,8 @@ func child(job string) {
 		for {
 			d, err := q.Receive(ctx)
 			check(err)
-			fmt.Println("got", d.Value, d.Redelivered)
-			d.Ack()
+			fmt.Println("got", d.Value, d.Attempt > 1)
+			check(d.Ack(ctx))
 		}
 	case "add":
 		d, err := proxy.OpenDict[string, int](ctx, m, "dict")

@@ -174,8 +174,8 @@ func TestKilledGetters(t *testing.T) {
 			is(t, "the end of the queue", err, proxy.ErrEmpty)
 			break
 		}
-		take(d.Value, d.Redelivered)
-		d.Ack()
+		take(d.Value, d.Attempt > 1)
+		s.must(d.Ack(ctx))
 		mine++
 	}
 	twice := 0

@@ -212,6 +212,50 @@ func InvokeAcquire(ctx context.Context, c *Call, w Watcher) (uint64, error) {
 	return token, nil
 }
 
+// DoReceive makes a call whose reply is a list of leases, and leaves that to be
+// read with Leased. The call is not over then.
+func DoReceive(ctx context.Context, c *Call, w Leases) error {
+	c.plain = true // the leases go with the session, if not before
+	c.watcher = w
+	return c.Do(ctx)
+}
+
+// Leased calls fn with each lease of the reply after DoReceive: its token, the
+// number of the attempt, and the item, which is borrowed. It ends the call.
+func Leased(c *Call, fn func(token uint64, attempt int, item []byte)) error {
+	defer c.Drop()
+	list, err := wire.NewReader(c.reply)
+	if err != nil {
+		return c.garbage(err)
+	}
+	for list.More() {
+		lease, err := wire.NewReader(list.Next())
+		if err != nil {
+			return c.garbage(err)
+		}
+		token, err := lease.Uint()
+		if err != nil {
+			return c.garbage(err)
+		}
+		attempt, err := lease.Int()
+		if err != nil {
+			return c.garbage(err)
+		}
+		item, err := lease.Value()
+		if err != nil {
+			return c.garbage(err)
+		}
+		fn(token, int(attempt), item)
+	}
+	return nil
+}
+
+// DecodeItem decodes a value of a reply of the session.
+func DecodeItem[T any](r Ref, item []byte) (v T, err error) {
+	err = wire.Unmarshal(item, &v, SessionOf(r))
+	return v, err
+}
+
 // tokenOf returns the fencing token that the reply to an acquire is, 0 for False.
 func tokenOf(reply []byte) (token uint64, ok bool) {
 	if wire.TypeOf(reply) == wire.TypeBool {

@@ -15,6 +15,44 @@ type Watcher interface {
 	Lost(err error)
 }
 
+// Leases is a Watcher of a call whose reply is a list of holds, each a list that
+// begins with its token, in the place of one token.
+type Leases interface {
+	Watcher
+	// Watcher returns who hears of the end of the next one. It is called for each
+	// in order, before the call has returned, and must not block.
+	Watcher() Watcher
+}
+
+// granted has those that the reply gives watched.
+func (h *holds) granted(reply []byte, w Watcher) error {
+	leases, ok := w.(Leases)
+	if !ok {
+		if token, ok := tokenOf(reply); ok && token > 0 {
+			return h.watch(token, w)
+		}
+		return nil
+	}
+	list, err := wire.NewReader(reply)
+	if err != nil {
+		return nil // whoever decodes the reply says so
+	}
+	for list.More() {
+		lease, err := wire.NewReader(list.Next())
+		if err != nil {
+			return nil
+		}
+		token, err := lease.Uint()
+		if err != nil {
+			return nil
+		}
+		if err := h.watch(token, leases.Watcher()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Unwatch ends what InvokeAcquire began. A call of Lost may be under way.
 func (s *Session) Unwatch(token uint64, w Watcher) { s.holds.unwatch(token, w) }
 

@@ -123,10 +123,8 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 		}
 		// An event about the hold may be next.
 		if c.watcher != nil {
-			if token, ok := tokenOf(c.reply); ok && token > 0 {
-				if over := s.holds.watch(token, c.watcher); over != nil {
-					return over
-				}
+			if over := s.holds.granted(c.reply, c.watcher); over != nil {
+				return over
 			}
 		}
 		// Where nothing can be given back, the reply is acknowledged as it

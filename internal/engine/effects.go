@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/syncmanager/syncmanager/internal/wire"
+import (
+	"fmt"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
 
 // Effects is what a batch of commands asks the server to do. Replies come in
 // the order in which they were decided.
@@ -14,6 +18,7 @@ type Effects struct {
 	Ended   []Ended   // sessions that are over
 	Panics  []Panic   // bugs, for the log
 	Acts    []Act     // of administrators, for the log
+	Notes   []Note    // what an object has to say to operators, for the log
 	Opened  uint64    // the session that OpOpen began
 }
 
@@ -25,6 +30,7 @@ func (fx *Effects) Reset() {
 	clear(fx.Ended)
 	clear(fx.Panics)
 	clear(fx.Acts)
+	clear(fx.Notes)
 	fx.Replies = fx.Replies[:0]
 	fx.Work = fx.Work[:0]
 	fx.Cancels = fx.Cancels[:0]
@@ -34,6 +40,7 @@ func (fx *Effects) Reset() {
 	fx.Ended = fx.Ended[:0]
 	fx.Panics = fx.Panics[:0]
 	fx.Acts = fx.Acts[:0]
+	fx.Notes = fx.Notes[:0]
 	fx.Opened = 0
 }
 
@@ -122,6 +129,20 @@ type Act struct {
 	Program string
 	Method  string
 	Subject string
+}
+
+// Note is what an object has to say to operators: data was dropped because a
+// limit said so.
+type Note struct {
+	Object uint64
+	Type   string
+	Name   string
+	Text   string
+}
+
+// Note tells operators something of the object.
+func (o *Object) Note(format string, args ...any) {
+	o.engine.fx.Notes = append(o.engine.fx.Notes, Note{Object: o.ID, Type: o.Type.Name, Name: o.Name, Text: fmt.Sprintf(format, args...)})
 }
 
 // Panic is a bug that a handler met.

@@ -20,7 +20,7 @@ import (
 // the owner allows is dead: it is kept, with what is known of each attempt,
 // until it is put back or purged, or until the list of the dead is full.
 type outstanding struct {
-	// Fixed at creation.
+	// Set by limit_attempts.
 	attempts int64 // that an item has; 0: any number
 	keepDead int   // how many of the dead are kept
 
@@ -259,19 +259,23 @@ func (s *outstanding) failed(o *engine.Object, e *queued, f failure, counted boo
 	if s.attempts <= 0 || e.past.attempts < s.attempts {
 		return true
 	}
-	if s.keepDead <= 0 {
-		s.dropped++
-		dropItem(o, e)
-		return false
-	}
-	if len(s.dead) >= s.keepDead {
-		s.dropped++
-		dropItem(o, &s.dead[0])
-		s.dead[0] = queued{}
-		s.dead = s.dead[1:]
-	}
 	s.dead = append(s.dead, *e)
+	s.trim(o)
 	return false
+}
+
+// trim drops the oldest of the dead that are too many.
+func (s *outstanding) trim(o *engine.Object) {
+	n := max(len(s.dead)-s.keepDead, 0)
+	for i := range n {
+		dropItem(o, &s.dead[i])
+		s.dead[i] = queued{}
+	}
+	s.dead = s.dead[n:]
+	s.dropped += int64(n)
+	if n > 0 {
+		o.Note("the list of dead items is full: %d were dropped, %d since the queue was made; it keeps %d", n, s.dropped, s.keepDead)
+	}
 }
 
 // dropItem lets go of an item.

@@ -71,30 +71,14 @@ func newQueue(class string, kind queueKind, bounded bool) func(o *engine.Object,
 			}
 			q.maxsize = n
 		}
-		if bounded && c.Args.More() {
-			n, err := c.Args.Int()
-			if err != nil {
-				return err
-			}
-			q.away.attempts = n
-		}
-		if bounded && c.Args.More() {
-			n, err := c.Args.Int()
-			if err != nil {
-				return err
-			}
-			if n < 0 || n > maxKeepDead {
-				return wire.Errorf(wire.CodeValue, "keep_dead is %d items; it lies between 0 and %d", n, maxKeepDead)
-			}
-			q.away.keepDead = int(n)
-		}
 		o.State = q
 		return nil
 	}
 }
 
-// queueMethods is the table of Queue and those like it.
-func queueMethods() []engine.Method {
+// simpleQueueMethods is the table of SimpleQueue, with which those of the other
+// queues begin.
+func simpleQueueMethods() []engine.Method {
 	return append([]engine.Method{
 		{Name: "put", Params: "item, delay=None", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePut), Leave: queueLeavePut},
 		{Name: "get", Result: "item", Flags: engine.Parks, Fn: on(queueGet), Leave: queueLeaveGet, Undo: queueUndo},
@@ -102,6 +86,12 @@ func queueMethods() []engine.Method {
 		{Name: "get_nowait", Result: "item", Fn: on(queueGetNoWait), Undo: queueUndo},
 		{Name: "qsize", Result: "int", Flags: engine.Reads, Fn: on(queueSize)},
 		{Name: "empty", Result: "bool", Flags: engine.Reads, Fn: on(queueEmpty)},
+	}, leaseMethods...)
+}
+
+// queueMethods is the table of Queue and those like it.
+func queueMethods() []engine.Method {
+	return append(simpleQueueMethods(), []engine.Method{
 		{Name: "full", Result: "bool", Flags: engine.Reads, Fn: on(queueFull)},
 		{Name: "task_done", Result: "None", Fn: on(queueTaskDone)},
 		{Name: "join", Result: "None", Flags: engine.Reads | engine.Parks, Fn: on(queueJoin)},
@@ -112,11 +102,11 @@ func queueMethods() []engine.Method {
 		{Name: "purge", Result: "int", Fn: on(queuePurge)},
 		{Name: "maxsize", Result: "int", Flags: engine.Reads, Fn: on(queueMaxsize)},
 		{Name: "unfinished", Result: "int", Flags: engine.Reads, Fn: on(queueUnfinished)},
-	}, leaseMethods...)
+	}...)
 }
 
 func queueType(name string) *engine.Type {
-	return &engine.Type{Name: name, Params: "maxsize=0, attempts=0, keep_dead=1000", New: newQueue("queue.Queue", fifo, true), Methods: queueMethods()}
+	return &engine.Type{Name: name, Params: "maxsize=0", New: newQueue("queue.Queue", fifo, true), Methods: queueMethods()}
 }
 
 // cost checks the limits of the container before n items are added.

@@ -18,6 +18,7 @@ var leaseMethods = []engine.Method{
 	{Name: "dead", Params: "after=0, limit=100", Result: "list", Flags: engine.Reads, Fn: on(queueDead)},
 	{Name: "requeue", Params: "ids=None, into=None", Result: "int", Fn: on(queueRequeue)},
 	{Name: "purge_dead", Params: "ids=None", Result: "int", Fn: on(queuePurgeDead)},
+	{Name: "limit_attempts", Params: "attempts, keep_dead=None", Result: "None", Fn: on(queueLimitAttempts)},
 }
 
 // queueReceive hands out up to n items under leases of so many seconds each, or
@@ -452,5 +453,34 @@ func queuePurgeDead(q *queue, o *engine.Object, c *engine.Call) error {
 		dropItem(o, &taken[i])
 	}
 	c.ReturnInt(int64(len(taken)))
+	return nil
+}
+
+// queueLimitAttempts sets how often an item is handed out under a lease before
+// it is dead, 0 for any number, and how many of the dead are kept. Items that
+// have failed more often already are dead when they fail the next time.
+func queueLimitAttempts(q *queue, o *engine.Object, c *engine.Call) error {
+	attempts, err := c.Args.Int()
+	if err != nil {
+		return err
+	}
+	keep := int64(q.away.keepDead)
+	if c.Args.More() && !c.Args.Nil() {
+		if keep, err = c.Args.Int(); err != nil {
+			return err
+		}
+	}
+	if err := c.Args.Done(); err != nil {
+		return err
+	}
+	if attempts < 0 {
+		return wire.Errorf(wire.CodeValue, "a limit of %d attempts; give 1 or more, or 0 for none", attempts)
+	}
+	if keep < 0 || keep > maxKeepDead {
+		return wire.Errorf(wire.CodeValue, "%d dead items to keep; the number lies between 0 and %d", keep, maxKeepDead)
+	}
+	q.away.attempts, q.away.keepDead = attempts, int(keep)
+	q.away.trim(o)
+	c.ReturnNil()
 	return nil
 }

@@ -103,7 +103,8 @@ func TestLeaseEnds(t *testing.T) {
 	w := newWorld(t, 3)
 	defer w.close()
 	a, b, c := w.clients[0], w.clients[1], w.clients[2]
-	q := w.share("Queue", 0, 3, 2)
+	q := w.share("Queue")
+	a.want("None", q, "limit_attempts", 3, 2)
 	base := w.e.Stats().Bytes
 	for _, v := range []string{"x", "y", "z"} {
 		a.want("None", q, "put", v)
@@ -225,7 +226,8 @@ func leaseHistory(t *testing.T, seed uint64) {
 	defer w.close()
 	kind := []string{"Queue", "LifoQueue", "PriorityQueue"}[r.IntN(3)]
 	attempts := r.IntN(4)
-	q := w.share(kind, 0, attempts, 5)
+	q := w.share(kind)
+	w.clients[0].want("None", q, "limit_attempts", attempts, 5)
 	base := w.e.Stats().Bytes
 	type state struct {
 		holder *client
