@@ -24,8 +24,9 @@ type outstanding struct {
 	attempts int64 // that an item has; 0: any number
 	keepDead int   // how many of the dead are kept
 
-	leased  map[uint64]*away // by token
-	due     awayHeap         // the delayed, and the leased whose lease has an end
+	leased  map[uint64]*away  // by token
+	inHand  engine.List[away] // the leased, by token
+	due     awayHeap          // the delayed, and the leased whose lease has an end
 	delayed int
 	dead    []queued // oldest first
 	dropped int64    // of the dead, because the list was full
@@ -34,9 +35,10 @@ type outstanding struct {
 // away is an item that is leased or delayed.
 type away struct {
 	queued
-	hold  *engine.Hold // nil: it is delayed
-	until int64        // when that ends; 0: with the session
-	index int          // in due, if until is set
+	hold   *engine.Hold      // nil: it is delayed
+	until  int64             // when that ends; 0: with the session
+	index  int               // in due, if until is set
+	inList engine.Link[away] // of those in hand
 }
 
 // past is what is known of the attempts at an item. It is not changed once an
@@ -176,6 +178,7 @@ func (s *outstanding) enter(o *engine.Object, a *away) {
 			s.leased = make(map[uint64]*away)
 		}
 		s.leased[a.hold.Token] = a
+		s.inHand.Push(&a.inList, a)
 	}
 	if a.until != 0 {
 		heap.Push(&s.due, a)
@@ -190,6 +193,7 @@ func (s *outstanding) leave(o *engine.Object, a *away) queued {
 		s.delayed--
 	} else {
 		delete(s.leased, a.hold.Token)
+		a.inList.Remove()
 		a.hold.Unlink()
 	}
 	if a.until != 0 {
@@ -317,8 +321,8 @@ func (s *outstanding) dropDelayed(o *engine.Object) int {
 // inOrder returns what is away: the leased by token, then the delayed by time.
 func (s *outstanding) inOrder() []*away {
 	all := make([]*away, 0, s.out())
-	for _, token := range sortedKeys(s.leased) {
-		all = append(all, s.leased[token])
+	for a := s.inHand.First(); a != nil; a = a.inList.Next() {
+		all = append(all, a)
 	}
 	due := slices.Clone(s.due)
 	slices.SortFunc(due, func(a, b *away) int {
@@ -368,15 +372,6 @@ func (s *outstanding) dump(b []byte) []byte {
 		item(&s.dead[i])
 	}
 	return b
-}
-
-func sortedKeys[V any](m map[uint64]V) []uint64 {
-	keys := make([]uint64, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // each calls yield with each value.
