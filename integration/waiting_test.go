@@ -24,7 +24,7 @@ type taskQueue interface {
 	GetManyTimeout(context.Context, int, time.Duration) ([]int, error)
 	PutMany(context.Context, ...int) error
 	PutManyTimeout(context.Context, time.Duration, ...int) error
-	Receive(context.Context) (*proxy.Delivery[int], error)
+	leasing[int]
 	ReceiveTimeout(context.Context, time.Duration) (*proxy.Delivery[int], error)
 	Peek(context.Context) (int, error)
 	QSize(context.Context) (int, error)
@@ -142,6 +142,11 @@ func anyQueue(e *env, q taskQueue, p puts, order []int) {
 	e.must(d.Ack(ctx))
 	eq(e, "qsize after the receipt", 2)(q.QSize(ctx))
 
+	must1[int](e)(q.Purge(ctx))
+	leaseMethods(e, q, func() error { return p.put(ctx, 8) })
+	e.must(q.PutMany(ctx, 1, 2, 3))
+	e.must(must1[*proxy.Delivery[int]](e)(q.ReceiveTimeout(ctx, 0)).Take(ctx))
+
 	// After shutdown, what is there can still be got.
 	e.must(q.Shutdown(ctx, false))
 	is(e, "put after shutdown", p.put(ctx, 1), proxy.ErrShutDown)
@@ -234,6 +239,7 @@ func simpleQueueMethods(e *env) {
 	if d.Value != "b" {
 		e.Errorf("received %q", d.Value)
 	}
+	leaseMethods(e, q, func() error { return q.Put(ctx, "c") })
 }
 
 func lockMethods(e *env) {

@@ -16,6 +16,9 @@ import (
 //
 // A lease is a Hold: its context ends when the lease is lost, and what is written
 // under WithHold is refused from then on. Methods are safe for concurrent use.
+//
+// Ack, Take and Nack take effect also when their context is over, as Hold.Release
+// does. A Delivery that is forgotten keeps its lease; Config.Logger hears of it.
 type Delivery[T any] struct {
 	Value T
 	// Attempt counts how often the item was handed out, this time included. A
@@ -28,11 +31,18 @@ type Delivery[T any] struct {
 // Ack says that the work on the item is done: it leaves the queue, and counts as
 // done for Join. ErrLockLost if the lease is over: then somebody else may have
 // the item.
-func (d *Delivery[T]) Ack(ctx context.Context) error {
-	c := d.leaser().begin(ctx, &queueAck, 1)
+func (d *Delivery[T]) Ack(ctx context.Context) error { return d.ack(ctx, true) }
+
+// Take takes the item out of the queue for good, as Get does: whoever waits in
+// Join waits for a TaskDone. ErrLockLost if the lease is over.
+func (d *Delivery[T]) Take(ctx context.Context) error { return d.ack(ctx, false) }
+
+func (d *Delivery[T]) ack(ctx context.Context, done bool) error {
+	c := d.leaser().begin(ctx, &queueAck, 2)
 	c.ArgList(1)
 	client.Arg(c, d.hold.Token())
-	return d.end(client.Exec(ctx, c))
+	client.Arg(c, done)
+	return d.end(client.ExecSurely(ctx, c))
 }
 
 // NackOptions says how an item is given back. The zero value puts it back at
@@ -74,22 +84,14 @@ func (d *Delivery[T]) leaser() leaser { return d.hold.by.(leaser) }
 
 // end ends the lease on this side, unless the server could not be asked.
 func (d *Delivery[T]) end(err error) error {
-	if err == nil {
-		d.hold.over(errHoldOver)
-		return nil
-	}
-	if errors.Is(err, ErrLockLost) || errors.Is(err, ErrRemoved) {
-		err = lost(err)
-		d.hold.over(err)
-	}
-	return err
+	return d.hold.ended(err)
 }
 
 // leaser is a queue as the holds of its items see it.
 type leaser struct{ object }
 
-func (l leaser) end(ctx context.Context, h *Hold) error {
-	return l.nack(ctx, h.Token(), NackOptions{Uncounted: true})
+func (l leaser) end(ctx context.Context, h *hold) error {
+	return l.nack(ctx, h.token.Load(), NackOptions{Uncounted: true})
 }
 
 func (l leaser) nack(ctx context.Context, token uint64, options NackOptions) error {
@@ -98,7 +100,7 @@ func (l leaser) nack(ctx context.Context, token uint64, options NackOptions) err
 	client.Arg(c, options.Delay.Seconds())
 	client.Arg(c, options.Reason)
 	client.Arg(c, !options.Uncounted)
-	return client.Exec(ctx, c)
+	return client.ExecSurely(ctx, c)
 }
 
 // leases are the methods of a queue whose items are handed out under leases.
@@ -164,7 +166,7 @@ func (q *leases[T, K]) receive(ctx context.Context, w wait, n int, lease time.Du
 		return nil, err
 	}
 	for _, d := range done {
-		d.hold.over(errHoldOver)
+		d.hold.ended(nil)
 	}
 	all := make([]*Delivery[T], 0, len(batch.holds))
 	var bad error
@@ -175,7 +177,7 @@ func (q *leases[T, K]) receive(ctx context.Context, w wait, n int, lease time.Du
 		h.has(token)
 		v, err := client.DecodeItem[T](q.r, item)
 		if err == nil {
-			all = append(all, &Delivery[T]{Value: v, Attempt: attempt, hold: h})
+			all = append(all, &Delivery[T]{Value: v, Attempt: attempt, hold: h.outer()})
 			return
 		}
 		err = fmt.Errorf("an item of %s: %w", q, err)
@@ -195,12 +197,12 @@ func (q *leases[T, K]) receive(ctx context.Context, w wait, n int, lease time.Du
 type batch struct {
 	by      leaser
 	session *client.Session
-	holds   []*Hold
+	holds   []*hold
 }
 
 // Watcher makes the next hold.
 func (b *batch) Watcher() client.Watcher {
-	h := &Hold{lock: b.by.r, by: b.by, session: b.session}
+	h := &hold{lock: b.by.r, by: b.by, session: b.session}
 	b.holds = append(b.holds, h)
 	return (*watcher)(h)
 }

@@ -73,9 +73,14 @@ func acquire(ctx context.Context, o object, c *client.Call, owner Owner, by rele
 		return nil, notToBeHad(ctx, o, by)
 	}
 	h.has(token)
+	return h.outer(), nil
+}
+
+// outer returns the Hold that the program gets.
+func (h *hold) outer() *Hold {
 	outer := &Hold{h}
 	h.cleanup = runtime.AddCleanup(outer, (*hold).forgotten, h)
-	return outer, nil
+	return outer
 }
 
 // notToBeHad returns the error of a lock or permit that somebody else has,
@@ -204,13 +209,17 @@ var errHoldOver = errors.New("the hold was released")
 // Without that word the error is a *CallError that is Unknown: the server hears
 // of the release once there is a connection again.
 func (h *Hold) Release(ctx context.Context) error {
-	err := h.by.end(ctx, h.hold)
+	return h.ended(h.by.end(ctx, h.hold))
+}
+
+// ended notes what came of the holder's wish to end the hold.
+func (h *hold) ended(err error) error {
 	var gaveUp *CallError
 	switch {
 	case err == nil, errors.As(err, &gaveUp):
 		h.cleanup.Stop()
 		h.over(errHoldOver)
-	case errors.Is(err, ErrLockLost), errors.Is(err, ErrRemoved), errors.Is(h.Err(), ErrLockLost):
+	case errors.Is(err, ErrLockLost), errors.Is(err, ErrRemoved), errors.Is((&Hold{h}).Err(), ErrLockLost):
 		err = lost(err)
 		h.over(err)
 	}

@@ -179,7 +179,7 @@ func (a *app) receive(ctx context.Context, q receiver, name string, write func(v
 	if err := write(d.Value); err != nil {
 		return errors.Join(err, d.Nack(ctx, proxy.NackOptions{Uncounted: true}))
 	}
-	return d.Ack(ctx)
+	return d.Take(ctx)
 }
 
 func (a *app) queuePeekCommand() *cobra.Command {

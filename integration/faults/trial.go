@@ -284,7 +284,7 @@ func (s *seat) get(ctx context.Context, impatient bool) {
 	}
 	place := s.books.received(s.index, d.Value, d.Attempt > 1)
 	if s.rng.IntN(8) == 0 {
-		if err := d.Nack(context.WithoutCancel(ctx), proxy.NackOptions{}); err != nil && !impatient {
+		if err := d.Nack(ctx, proxy.NackOptions{}); err != nil && !impatient {
 			s.failed("queue.nack", err)
 		}
 		return
@@ -292,7 +292,7 @@ func (s *seat) get(ctx context.Context, impatient bool) {
 	if !s.dying {
 		s.books.final(d.Value, place)
 	}
-	if err := d.Ack(context.WithoutCancel(ctx)); err != nil && !impatient {
+	if err := d.Ack(ctx); err != nil && !impatient {
 		s.failed("queue.ack", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // item is done.
 var leaseMethods = []engine.Method{
 	{Name: "receive", Params: "n=1, lease=None, acks=[]", Result: "list of [token, attempt, item]", Flags: engine.Parks, Fn: on(queueReceive), Leave: queueLeaveGet, Undo: queueUndoReceive},
-	{Name: "ack", Params: "tokens", Result: "None", Fn: on(queueAck)},
+	{Name: "ack", Params: "tokens, done=True", Result: "None", Fn: on(queueAck)},
 	{Name: "nack", Params: "token, delay=None, reason='', count=True", Result: "None", Fn: on(queueNack)},
 	{Name: "extend", Params: "token, lease=None", Result: "None", Fn: on(queueExtend)},
 	{Name: "counts", Result: "dict", Flags: engine.Reads, Fn: on(queueCounts)},
@@ -46,7 +46,7 @@ func queueReceive(q *queue, o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if err := q.ack(o, c, acks); err != nil {
+	if err := q.ack(o, c, acks, true); err != nil {
 		return err
 	}
 	c.N, c.Owner = n, uint64(d)
@@ -138,7 +138,8 @@ func (q *queue) fail(o *engine.Object, a *away, reason string, counted bool, del
 
 // ack ends leases: their items are done. Of several tokens those that are good
 // count, also when others are not.
-func (q *queue) ack(o *engine.Object, c *engine.Call, tokens []uint64) error {
+// With done they count as done, else that is left to task_done, as after a get.
+func (q *queue) ack(o *engine.Object, c *engine.Call, tokens []uint64, done bool) error {
 	var lost []uint64
 	var first error
 	for _, token := range tokens {
@@ -152,7 +153,9 @@ func (q *queue) ack(o *engine.Object, c *engine.Call, tokens []uint64) error {
 		}
 		e := q.away.leave(o, a)
 		dropItem(o, &e)
-		q.finish(1)
+		if done {
+			q.finish(1)
+		}
 	}
 	if first == nil {
 		return nil
@@ -174,10 +177,16 @@ func queueAck(q *queue, o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
+	done := true
+	if c.Args.More() {
+		if done, err = c.Args.Truth(); err != nil {
+			return err
+		}
+	}
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if err := q.ack(o, c, tokens); err != nil {
+	if err := q.ack(o, c, tokens, done); err != nil {
 		return err
 	}
 	q.Serve(o) // those who wait for the end of a queue that was shut down
