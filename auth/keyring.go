@@ -182,6 +182,20 @@ func SingleKey(c Credential) (*Keyring, error) {
 	return NewKeyring(Entry{Name: DefaultName, Credential: c, Role: RoleAdmin})
 }
 
+// KeyringOf returns the keyring of a configuration that has either one key or a
+// keyring: nil if it has neither. Both are an error, and so is a zero value.
+func KeyringOf(key Credential, keyring *Keyring) (*Keyring, error) {
+	switch {
+	case key != nil && keyring != nil:
+		return nil, errors.New("AuthKey and Keyring are both set; one of them says who is let in")
+	case key != nil:
+		return SingleKey(key)
+	case keyring != nil && keyring.grants.Load() == nil:
+		return nil, errors.New("the Keyring is the zero value; it must come from NewKeyring")
+	}
+	return keyring, nil
+}
+
 func (r *Keyring) build(entries []Entry) (*grantSet, error) {
 	if r.secret == nil {
 		return nil, errors.New("auth: the Keyring is the zero value: use NewKeyring")

@@ -23,7 +23,8 @@ type ListenConfig struct {
 	// auth.Passphrase. With nil, and no Keyring, everybody is let in.
 	AuthKey auth.Credential
 
-	// Keyring holds several keys instead, each with a name.
+	// Keyring holds several keys instead, each with a name. Either AuthKey or
+	// Keyring is set, not both.
 	Keyring *auth.Keyring
 
 	// Backlog bounds the connections that are ready for Accept, and those that
@@ -81,13 +82,8 @@ func Listen(ctx context.Context, addr string, cfg ListenConfig) (*Listener, erro
 	if err != nil {
 		return nil, err
 	}
-	if cfg.AuthKey != nil {
-		if cfg.Keyring != nil {
-			return nil, fmt.Errorf("listen on %s: AuthKey and Keyring are both set, one of them says who is let in", a)
-		}
-		if cfg.Keyring, err = auth.SingleKey(cfg.AuthKey); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", a, err)
-		}
+	if cfg.Keyring, err = auth.KeyringOf(cfg.AuthKey, cfg.Keyring); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", a, err)
 	}
 	if cfg.Backlog <= 0 {
 		cfg.Backlog = DefaultBacklog

@@ -12,8 +12,8 @@ import (
 // Config configures a server. The zero value of every field but the keys
 // works. It must not be changed once NewServer has it.
 type Config struct {
-	// AuthKey is the one key of a server with one key; it has the name
-	// "default" and the role admin. Keyring, when it is set, replaces it.
+	// AuthKey is the key of a server with one key; it has the name "default" and
+	// the role admin. Either AuthKey or Keyring is set, not both.
 	AuthKey auth.Credential
 	// Keyring holds several keys with names, roles and prefixes.
 	Keyring *auth.Keyring

@@ -43,9 +43,14 @@ func newOutside(s *Server) *outside {
 
 // add makes a type known to the engine and to k.
 func (k *outside) add(g *goType) error {
-	core := k.server.core
+	core, serves := k.server.core, k.server.serves()
 	core.mu.Lock()
 	defer core.mu.Unlock()
+	if serves {
+		if err := g.check(core.engine); err != nil {
+			return err
+		}
+	}
 	if err := core.engine.AddType(g.typ); err != nil {
 		return err
 	}
@@ -63,11 +68,19 @@ func (k *outside) check() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(k.types)) {
-		to := k.types[name].toTypeid
-		for _, method := range slices.Sorted(maps.Keys(to)) {
-			if core.engine.Type(to[method]) == nil {
-				return fmt.Errorf("managers: MethodToTypeid of %q makes results of %s a %q, which is not registered", name, method, to[method])
-			}
+		if err := k.types[name].check(core.engine); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check returns an error if a result is to become an object of a type that the
+// engine does not have, other than g itself.
+func (g *goType) check(e *engine.Engine) error {
+	for _, method := range slices.Sorted(maps.Keys(g.toTypeid)) {
+		if to := g.toTypeid[method]; to != g.typ.Name && e.Type(to) == nil {
+			return fmt.Errorf("managers: MethodToTypeid of %q makes results of %s a %q, which is not registered", g.typ.Name, method, to)
 		}
 	}
 	return nil

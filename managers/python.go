@@ -2,7 +2,6 @@ package managers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -47,8 +46,8 @@ type python struct {
 
 // ListenPython listens on the addresses for Python programs, which use
 // multiprocessing.managers as they are: tcp://host:port (without encryption:
-// Python's protocol has none) or unix:///path. They are served by Serve, beside
-// the addresses of Listen. If one fails, none is kept.
+// Python's protocol has none) or unix:///path. They are served as
+// the addresses of Listen are. If one fails, none is kept.
 //
 // The clients prove the same authkeys as others, but for passphrases. They see
 // the same objects. What one of them creates lives as long as any Python client
@@ -57,35 +56,10 @@ func (s *Server) ListenPython(ctx context.Context, addrs ...string) error {
 	if s.setupErr != nil {
 		return s.setupErr
 	}
-	if len(addrs) == 0 {
-		return errors.New("managers: no address to listen on for Python")
-	}
 	if err := s.openPython(); err != nil {
 		return err
 	}
-	var opened []listener
-	for _, addr := range addrs {
-		l, err := s.listenPython(ctx, addr)
-		if err != nil {
-			for _, l := range opened {
-				l.Close()
-			}
-			return err
-		}
-		opened = append(opened, l)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		for _, l := range opened {
-			l.Close()
-		}
-		return ErrServerClosed
-	}
-	for _, l := range opened {
-		s.listeners[l] = struct{}{}
-	}
-	return nil
+	return s.listenAll(ctx, addrs, listenPython)
 }
 
 // openPython makes the door.
@@ -162,7 +136,7 @@ func (s *Server) shutdownByPython(key, remote string) {
 const pythonPrefix = "python+"
 
 // listenPython listens on one address.
-func (s *Server) listenPython(ctx context.Context, addr string) (listener, error) {
+func listenPython(ctx context.Context, addr string) (listener, error) {
 	parsed, ok := strings.CutPrefix(addr, "tcp://")
 	if ok {
 		parsed = "tcp+plain://" + parsed

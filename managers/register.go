@@ -31,7 +31,8 @@ type TypeOptions struct {
 	// Each call makes another shared object, also of a pointer that was returned
 	// before. The two run beside each other, and Close is called for each. A nil
 	// result stays nil. The method returns one value, or one and an error. A
-	// typeid that is not registered is an error of Serve.
+	// typeid that is not registered is an error of Serve, and of Register once
+	// the server runs.
 	//
 	// The result of any other method is a copy: of a struct or a pointer to one,
 	// a dict of the exported fields.
@@ -99,7 +100,8 @@ var (
 //
 // Objects with a method Close() or Close() error are closed when they are
 // released: when no client and no other object refers to them, and they have no
-// name. Register must be called before the server listens.
+// name. A type may be registered while the server runs; clients know it from then
+// on.
 func (s *Server) Register(typeid string, constructor any, options TypeOptions) error {
 	fn := reflect.ValueOf(constructor)
 	if fn.Kind() != reflect.Func {
@@ -173,6 +175,9 @@ func (s *Server) register(typeid string, construct *function, t reflect.Type, op
 				return fmt.Errorf("register %q: method %s is named in the options and not exposed", typeid, name)
 			}
 		}
+	}
+	if s.setupErr != nil {
+		return s.setupErr
 	}
 	if err := s.outside.add(g); err != nil {
 		return err

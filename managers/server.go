@@ -35,6 +35,7 @@ type Server struct {
 	local      local
 	handlers   connHandlers
 	reserve    []byte // Config.HeapReserve
+	broken     chan error // of a listener that can take no more; takes one
 
 	running sync.WaitGroup // goroutines that Close waits for
 
@@ -46,6 +47,7 @@ type Server struct {
 	sessions  map[uint64]*session
 	hosts     map[string]int // sessions by address
 	rekeyed   uint64         // counts ReplaceKeys
+	serving   bool // Serve has begun
 	closing   bool
 	python    python
 	done      chan struct{} // closed when shutdown was asked for
@@ -56,7 +58,9 @@ type Server struct {
 var ErrServerClosed = errors.New("managers: server closed")
 
 // NewServer returns a server with all SyncManager types registered. It does
-// nothing until it is told to listen. Mistakes in the keys are reported then.
+// nothing until it is told to listen. A mistake in the configuration, such as a
+// key that is missing, is the error of every method that returns one, from the
+// first call on; Err returns it as well.
 func NewServer(config Config) *Server {
 	config.setDefaults()
 	s := &Server{
@@ -67,24 +71,27 @@ func NewServer(config Config) *Server {
 		hosts:     make(map[string]int),
 		done:      make(chan struct{}),
 		reserve:   make([]byte, max(config.HeapReserve, 0)),
+		broken:    make(chan error, 1),
 		limiter:   auth.NewLimiter(auth.LimiterConfig{Failures: config.Limits.Failures}),
 	}
 	s.context, s.cancel = context.WithCancel(context.Background())
-	s.keys = config.Keyring
-	if s.keys == nil {
-		if config.AuthKey == nil {
-			s.setupErr = errors.New("managers: no authkey: set Config.AuthKey or Config.Keyring")
-		} else {
-			s.keys, s.setupErr = auth.SingleKey(config.AuthKey)
-		}
+	var keysErr error
+	if s.keys, keysErr = auth.KeyringOf(config.AuthKey, config.Keyring); keysErr == nil && s.keys == nil {
+		keysErr = errors.New("no key: Config.AuthKey or Config.Keyring must be set")
+	}
+	if keysErr != nil {
+		keysErr = fmt.Errorf("managers: NewServer: %w", keysErr)
 	}
 	s.strangers = newStrangers(config.MaxStrangers, config.Limits.Strangers, s.log)
 	s.core = newCore(s)
 	s.outside = newOutside(s)
 	s.core.engine = engine.New(objects.Types()...)
-	s.setupErr = errors.Join(s.setupErr, s.core.configure(config.Limits), registerIterator(s))
+	s.setupErr = errors.Join(keysErr, s.core.configure(config.Limits), registerIterator(s))
 	return s
 }
+
+// Err returns what is wrong with the configuration, nil if nothing is.
+func (s *Server) Err() error { return s.setupErr }
 
 // ListenAndServe listens on the addresses and serves until the context ends,
 // Shutdown or Close is called, or a listener fails. It returns
@@ -96,10 +103,15 @@ func (s *Server) ListenAndServe(ctx context.Context, addrs ...string) error {
 	return s.Serve(ctx)
 }
 
-// Listen listens on the addresses without serving yet: tcp://host:port,
-// tcp+plain://host:port, unix:///path or pipe://name. If one fails, none is
-// kept.
+// Listen listens on the addresses: tcp://host:port, tcp+plain://host:port,
+// unix:///path or pipe://name. Serve serves them; once it runs, further ones are
+// served from the moment that Listen returns. If one fails, none is kept.
 func (s *Server) Listen(ctx context.Context, addrs ...string) error {
+	return s.listenAll(ctx, addrs, listen)
+}
+
+// listenAll listens on all of the addresses, or on none.
+func (s *Server) listenAll(ctx context.Context, addrs []string, listen func(context.Context, string) (listener, error)) error {
 	if s.setupErr != nil {
 		return s.setupErr
 	}
@@ -107,12 +119,15 @@ func (s *Server) Listen(ctx context.Context, addrs ...string) error {
 		return errors.New("managers: no address to listen on")
 	}
 	var opened []listener
+	closeAll := func() {
+		for _, l := range opened {
+			l.Close()
+		}
+	}
 	for _, addr := range addrs {
 		l, err := listen(ctx, addr)
 		if err != nil {
-			for _, l := range opened {
-				l.Close()
-			}
+			closeAll()
 			return err
 		}
 		opened = append(opened, l)
@@ -120,15 +135,30 @@ func (s *Server) Listen(ctx context.Context, addrs ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		for _, l := range opened {
-			l.Close()
-		}
+		closeAll()
 		return ErrServerClosed
 	}
 	for _, l := range opened {
 		s.listeners[l] = struct{}{}
+		if s.serving {
+			s.acceptLocked(l)
+		}
 	}
 	return nil
+}
+
+// acceptLocked takes the connections of a listener, on a goroutine of its own.
+func (s *Server) acceptLocked(l listener) {
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		if err := s.accept(l); err != nil {
+			select {
+			case s.broken <- err:
+			default: // another one has failed before
+			}
+		}
+	}()
 }
 
 // Addrs returns the addresses that the server listens on, with the ports that
@@ -145,48 +175,55 @@ func (s *Server) Addrs() []string {
 }
 
 // Serve serves the listeners that Listen opened, as ListenAndServe does. It
-// fails at once if a registered type names a typeid that is not registered.
+// fails at once if a registered type names a typeid that is not registered, or if
+// the server is served already.
 func (s *Server) Serve(ctx context.Context) error {
+	if s.setupErr != nil {
+		return s.setupErr
+	}
 	if err := s.outside.check(); err != nil {
 		s.Close()
 		return err
 	}
 	s.mu.Lock()
-	listeners := make([]listener, 0, len(s.listeners))
-	for l := range s.listeners {
-		listeners = append(listeners, l)
+	switch {
+	case s.closing:
+		s.mu.Unlock()
+		return ErrServerClosed
+	case s.serving:
+		s.mu.Unlock()
+		return errors.New("managers: Serve: the server is served already; Listen adds an address to it")
 	}
-	s.mu.Unlock()
+	s.serving = true
 	s.stall.start()
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		s.stall.watch(s.context.Done())
-	}()
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		s.collect()
-	}()
-	failed := make(chan error, len(listeners))
-	for _, l := range listeners {
+	for l := range s.listeners {
+		s.acceptLocked(l)
+	}
+	for _, f := range []func(){func() { s.stall.watch(s.context.Done()) }, s.collect} {
 		s.running.Add(1)
 		go func() {
 			defer s.running.Done()
-			failed <- s.accept(l)
+			f()
 		}()
 	}
+	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
 	case <-s.done:
-	case err := <-failed:
-		if err != nil {
-			s.Close()
-			return err
-		}
+	case <-s.context.Done(): // Close
+	case err := <-s.broken:
+		s.Close()
+		return err
 	}
 	s.Shutdown(context.WithoutCancel(ctx))
 	return ErrServerClosed
+}
+
+// serves reports whether Serve has begun.
+func (s *Server) serves() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serving
 }
 
 // collectEvery is how often containers that hold nothing but each other are
@@ -404,7 +441,7 @@ func (s *Server) finish() {
 // connect again. The entries are checked as a whole: after an error the old
 // ones stay.
 func (s *Server) ReplaceKeys(entries ...auth.Entry) error {
-	if s.keys == nil {
+	if s.setupErr != nil {
 		return s.setupErr
 	}
 	change, err := s.keys.Replace(entries...)
@@ -449,6 +486,9 @@ func (s *Server) checkKey(ss *session) {
 
 // CreateNamed makes sure that a named object exists, as Open of a client does.
 func (s *Server) CreateNamed(ctx context.Context, name, typeid string, args ...any) error {
+	if s.setupErr != nil {
+		return s.setupErr
+	}
 	d, err := s.newDirect(engine.SessionInfo{Program: s.config.Version, KeyName: "server", Role: engine.RoleAdmin})
 	if err != nil {
 		return err
