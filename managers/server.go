@@ -47,7 +47,7 @@ type Server struct {
 	sessions  map[uint64]*session
 	hosts     map[string]int // sessions by address
 	rekeyed   uint64         // counts ReplaceKeys
-	serving   bool // Serve has begun
+	serving   bool           // Serve has begun
 	closing   bool
 	python    python
 	done      chan struct{} // closed when shutdown was asked for

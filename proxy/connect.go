@@ -51,6 +51,12 @@ type Config struct {
 	// MaxMessage bounds one answer, in bytes. 0 means 256 MiB.
 	MaxMessage int
 
+	// StrictFields makes it an error, ErrType, to decode a dict into a struct
+	// that has no field for one of its keys. Without it such keys are skipped, so
+	// that programs with an older and a newer struct can share objects; only a
+	// dict that has keys, and for none of them a field, is an error in any case.
+	StrictFields bool
+
 	// DialTimeout bounds one attempt to connect, handshakes included. 0 means
 	// 10 s.
 	DialTimeout time.Duration
@@ -79,7 +85,7 @@ func Connect(ctx context.Context, addr string, config Config) (*Manager, error) 
 	s, err := client.Open(ctx, client.Config{
 		Dial:    config.dialer(a),
 		Address: a.String(), Lease: config.Lease, Logger: config.Logger, OnExpired: config.OnExpired,
-		Program: config.Program, MaxMessage: config.MaxMessage, DialTimeout: config.DialTimeout,
+		Program: config.Program, MaxMessage: config.MaxMessage, DialTimeout: config.DialTimeout, StrictFields: config.StrictFields,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/syncmanager/syncmanager/internal/client"
+	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // Dict is a proxy of a shared dict. Keys are equal as in Python: 1, 1.0 and
@@ -229,21 +230,35 @@ func (d *Dict[K, V]) CompareAndDelete(ctx context.Context, key K, old V) (bool, 
 
 // GetMany returns the pairs of those of the keys that are there.
 func (d *Dict[K, V]) GetMany(ctx context.Context, keys ...K) (map[K]V, error) {
-	type found struct {
-		Found bool
-		Value V
-	}
-	rows, err := client.Invoke[[]found](ctx, d.keys(ctx, &dictGetMany, keys))
+	rows, err := client.Invoke[[]found[V]](ctx, d.keys(ctx, &dictGetMany, keys))
 	if err != nil {
 		return nil, err
 	}
 	m := make(map[K]V, len(rows))
 	for i, r := range rows {
-		if r.Found && i < len(keys) {
-			m[keys[i]] = r.Value
+		if r.ok && i < len(keys) {
+			m[keys[i]] = r.value
 		}
 	}
 	return m, nil
+}
+
+// found is a value, or that there is none: [True, value] or [False, None].
+type found[V any] struct {
+	ok    bool
+	value V
+}
+
+// UnmarshalWire decodes it.
+func (f *found[V]) UnmarshalWire(v []byte, ctx any) error {
+	r, err := wire.NewReader(v)
+	if err != nil {
+		return err
+	}
+	if f.ok, err = r.Bool(); err != nil || !f.ok {
+		return err
+	}
+	return wire.Unmarshal(r.Next(), &f.value, ctx)
 }
 
 // SetMany sets all pairs at once, as Update does, and returns how many of the

@@ -29,13 +29,25 @@
 //
 // Keys and values are of the Go types that the type parameters name. The server
 // does not know these types: to open a queue of strings as a Queue[int] is no
-// error, but to get a string from it is one. Structs
-// are dicts of their fields, under the names in their msgpack tags; time.Time,
-// []byte, maps, slices, arrays (tuples where they are keys) and big.Int travel
-// as such, and what Python has and Go has not is in the types Tuple, SetValue,
-// FrozenSet and so on. Numbers are never cut or rounded on the way: a result
-// that does not fit into its Go type is an error that matches ErrType, and what
-// the call had taken from a queue is given back.
+// error, but to get a string from it is one, ErrType, and the string goes back to
+// the queue.
+//
+// Structs are dicts of their exported fields, under the names in their msgpack
+// tags:
+//
+//	type Job struct {
+//		URL string `msgpack:"url"`
+//	}
+//
+// A key that the struct has no field for is skipped, unless Config.StrictFields
+// is set. A dict of which no key is a field is ErrType in any case, so is None for
+// a Go type that has no value for it (a *int has, an int has not), and a struct
+// without an exported field cannot be sent.
+//
+// time.Time, []byte, maps, slices, arrays (tuples where they are keys) and big.Int
+// travel as such. Types that Python has and Go has not are Tuple, SetValue,
+// FrozenSet and so on. Numbers are never cut or rounded on the way: one that does
+// not fit into the Go type is ErrType.
 //
 // # Contexts and timeouts
 //

@@ -57,6 +57,10 @@ type Config struct {
 	// bounded by the server.
 	MaxMessage int
 
+	// StrictFields makes a key of a dict for which a struct has no field an
+	// error.
+	StrictFields bool
+
 	// Program names this client in the server's listings. "" is the name of
 	// the executable.
 	Program string
@@ -220,6 +224,10 @@ func (s *Session) Role() string { return s.role }
 
 // Server returns the server's program and version.
 func (s *Session) Server() string { return s.server }
+
+// StrictFields says whether a key of a dict for which a struct has no field is an
+// error. It implements wire.StrictFielder.
+func (s *Session) StrictFields() bool { return s.config.StrictFields }
 
 // Logger returns the logger of the session. It is not nil.
 func (s *Session) Logger() *slog.Logger { return s.log }

@@ -22,7 +22,7 @@ import (
 // encode themselves; what they write must be one value of this package's domain.
 // Integers take their shortest form. A float32 or float64 stays a float.
 //
-// Channels, functions, unsafe pointers, strings that are not UTF-8, keys that
+// Structs with fields of which none is exported, channels, functions, unsafe pointers, strings that are not UTF-8, keys that
 // Python cannot hash and what nests deeper than DefaultDepth are a *ValueError;
 // errors of a type's own methods come back as they are. On an error dst is
 // returned as it was. Marshal is safe for concurrent use.
@@ -249,6 +249,9 @@ func isSetType(t reflect.Type) bool {
 }
 
 func (e *encoder) record(v reflect.Value, r *record, depth int) error {
+	if r.blind {
+		return unencodable("the Go type %s has no exported field: nothing of it would travel", v.Type())
+	}
 	if err := e.open(len(r.fields), depth); err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func TestUnmarshalFits(t *testing.T) {
 		{tuple(vint(1)), []int{1}}, {set(vint(1)), []int{1}}, {frozenset(vint(1)), map[int]struct{}{1: {}}}, {AppendArray(nil, 'h', []byte{1, 0, 2, 0}), []int{1, 2}}, {AppendArray(nil, 'h', []byte{1, 0}), []any{int64(1)}}, {tuple(vint(1)), []any{int64(1)}}, {list(vint(1), vint(2)), [2]int{1, 2}}, {tuple(vint(1), vint(2)), [2]int{1, 2}},
 		{dict(vstr("a"), vint(1)), map[string]int{"a": 1}}, {dict(vstr("a"), vint(1)), map[any]int{"a": 1}}, {dict(vint(2), vint(1), vint(1), vint(2)), Pairs{{int64(2), int64(1)}, {int64(1), int64(2)}}}, {dict(vstr("b"), vint(1), vstr("a"), vint(2)), Pairs{{"b", int64(1)}, {"a", int64(2)}}},
 		{list(vint(1), vstr("b")), asArray{A: 1, B: "b"}}, {dict(vstr("A"), vint(1), vstr("other"), list(list())), asArray{A: 1}}, {dict(vint(1), vint(2), vstr("Y"), vint(3)), Embedded{3}}, {dict(vstr("title"), vstr("t")), job{Name: "t"}}, {dict(vstr("Y"), vint(1)), withPointer{Embedded: &Embedded{1}}},
-		{tuple(vint(1)), Raw(tuple(vint(1)))}, {vnil(), Raw("\xc0")}, {vnil(), 0}, {vnil(), ""}, {vnil(), []int(nil)}, {vnil(), (*int)(nil)}, {vnil(), Tuple(nil)}, {vnil(), time.Time{}}, {vnil(), job{}}, {list(vnil()), []string{""}},
+		{tuple(vint(1)), Raw(tuple(vint(1)))}, {vnil(), Raw("\xc0")}, {vnil(), []int(nil)}, {vnil(), (*int)(nil)}, {vnil(), Tuple(nil)}, {vnil(), map[string]int(nil)}, {vnil(), proxy{}}, {list(vnil()), []*string{nil}}, {dict(), job{}}, {dict(vstr("A"), vint(1)), struct{}{}},
 		{vstr("10.0.0.1"), nil}, {vint(1e9), time.Second}, {AppendRef(nil, Ref{1, 2, "list"}), Ref{1, 2, "list"}}, {AppendTimestamp(nil, 5, 0), time.Unix(5, 0).UTC()}, {AppendDateTime(nil, 5, 0, NaiveOffset), LocalTime{time.Unix(5, 0).UTC()}},
 	} {
 		if c.want == nil {
@@ -197,6 +197,9 @@ func TestUnmarshalRefuses(t *testing.T) {
 		{dict(vstr("small"), vint(300)), new(job), "field small of wire.job: cannot decode int 300 into the Go type int8"}, {list(vint(1), vstr("x")), new([]int), "element 1: cannot decode str into the Go type int"}, {dict(vstr("a"), vint(1<<20)), new(map[string]uint16), "a value: cannot decode int 1048576"}, {dict(vint(1), vint(1)), new(map[string]int), "a key: cannot decode int 1"},
 		{vint(1), new(error), "does not implement"}, {vint(1), new(time.Time), "cannot decode int 1 into the Go type time.Time"}, {AppendDateTime(nil, 0, 0, NaiveOffset), new(time.Time), "want LocalTime"}, {AppendTimestamp(nil, 0, 0), new(LocalTime), "cannot decode datetime.datetime"}, {vstr("x"), new(big.Int), "cannot decode str"}, {vint(1), new(Ref), "cannot decode int 1 into the Go type wire.Ref"}, {list(), new(Pairs), "cannot decode list"},
 		{vint(1), nil, "want a pointer"}, {vint(1), 5, "want a pointer"}, {vint(1), (*int)(nil), "want a pointer"}, {vint(1), new(chan int), "cannot decode int 1 into the Go type chan int"}, {vstr("nonsense"), new(netip.Addr), "netip.Addr: cannot decode str"},
+		{vnil(), new(int), "cannot decode None into the Go type int, which has no value for it: a pointer has, *int"}, {vnil(), new(bool), "None into the Go type bool"}, {vnil(), new(string), "None"}, {vnil(), new(float64), "None"}, {vnil(), new([2]int), "None"}, {vnil(), new(time.Time), "None"}, {vnil(), new(big.Int), "None"}, {vnil(), new(job), "None into the Go type wire.job"}, {vnil(), new(netip.Addr), "None"},
+		{list(vnil()), new([]string), "element 0: cannot decode None into the Go type string"}, {dict(vstr("a"), vnil()), new(map[string]int), "a value: cannot decode None"}, {dict(vstr("small"), vnil()), new(job), "field small of wire.job: cannot decode None into the Go type int8"},
+		{dict(vstr("url"), vint(1), vint(2), vint(3)), new(asArray), `dict into the Go type wire.asArray, which has a field for none of its keys: the keys are "url", 2, the fields "A", "B"`}, {dict(vstr("url"), vint(1)), new(blind), "the fields none that is exported"}, {list(dict(vstr("y"), vint(1))), new([]Embedded), `element 0: cannot decode a dict into the Go type wire.Embedded`},
 	} {
 		var value *ValueError
 		if err := Unmarshal(c.v, c.into, nil); !errors.As(err, &value) || !strings.Contains(err.Error(), c.want) {
@@ -206,6 +209,38 @@ func TestUnmarshalRefuses(t *testing.T) {
 	var syntax *SyntaxError
 	if err := Unmarshal([]byte{1, 1}, new(int), nil); !errors.As(err, &syntax) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// blind is a struct of which nothing can travel.
+type blind struct{ x int }
+
+// strictly is a context for which unknown fields are errors.
+type strictly bool
+
+func (s strictly) StrictFields() bool { return bool(s) }
+
+func TestStrictFields(t *testing.T) {
+	v := dict(vstr("A"), vint(1), vstr("C"), vint(2))
+	var got asArray
+	if err := Unmarshal(v, &got, strictly(false)); err != nil || got.A != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, into := range []any{new(asArray), new([]asArray), new(map[string]asArray), new(struct{ In *asArray })} {
+		v := v
+		switch into.(type) {
+		case *[]asArray:
+			v = list(v)
+		case *map[string]asArray, *struct{ In *asArray }:
+			v = dict(vstr("In"), v)
+		}
+		err := Unmarshal(v, into, strictly(true))
+		if err == nil || !strings.Contains(err.Error(), `a dict with the key "C" into the Go type wire.asArray, whose fields are "A", "B"`) {
+			t.Errorf("into %T: %v", into, err)
+		}
+	}
+	if err := Unmarshal(dict(vstr("A"), vint(1)), &got, strictly(true)); err != nil {
+		t.Errorf("a field without a key: %v", err)
 	}
 }
 
@@ -221,6 +256,7 @@ func TestMarshalRefuses(t *testing.T) {
 		want string
 	}{
 		{p, "points to itself"}, {loop, "contains itself"}, {make(chan int), "cannot encode the Go type chan int"}, {func() {}, "cannot encode"}, {struct{ F func() }{func() {}}, "cannot encode the Go type func()"}, {"\xff", "is not UTF-8"}, {struct{ S string }{"\xff"}, "is not UTF-8"}, {map[node]int{{}: 1}, "unhashable type: 'dict'"}, {map[float64]int{math.NaN(): 1}, ErrNaNKey.Error()},
+		{blind{1}, "the Go type wire.blind has no exported field"}, {[]*blind{{1}}, "no exported field"}, {struct{ B blind }{}, "no exported field"},
 		{badWire{}, "malformed value"}, {[]any{badWire{}}, "malformed value"}, {shrinking{}, "fewer than it was given"}, {libraryExt{}, "extension 99"},
 	} {
 		var value *ValueError

@@ -139,6 +139,7 @@ type record struct {
 	fields  []recordField
 	byName  map[string]int // names and aliases to places in fields
 	asArray bool           // a list of the fields instead of a dict
+	blind   bool           // it has fields, and none that is exported
 	omits   bool           // some field may be left out
 }
 
@@ -155,7 +156,7 @@ type recordField struct {
 // the embedded type is unexported is left out. Outer ones are given against types
 // that embed themselves.
 func recordOf(t reflect.Type, outer []reflect.Type) *record {
-	r := &record{byName: map[string]int{}}
+	r := &record{byName: map[string]int{}, blind: t.NumField() > 0}
 	omitAll := false
 	add := func(f recordField) {
 		r.byName[f.name] = len(r.fields)
@@ -164,6 +165,7 @@ func recordOf(t reflect.Type, outer []reflect.Type) *record {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		r.blind = r.blind && !f.IsExported()
 		name, options, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
 		has := func(o string) bool { return strings.Contains(","+options+",", ","+o+",") }
 		if name == "-" {
@@ -206,6 +208,7 @@ func recordOf(t reflect.Type, outer []reflect.Type) *record {
 			}
 		}
 	}
+	r.blind = r.blind && len(r.fields) == 0
 	return r
 }
 

@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -22,10 +24,14 @@ import (
 //   - Lists, tuples, sets and typed arrays go into slices, and into arrays of
 //     just their length; sets also into map[T]struct{}.
 //   - A dict goes into maps and structs. Keys that a struct has no field for are
-//     skipped; fields without a key stay as they are. A list or tuple goes into
-//     a struct with as many fields.
+//     skipped, unless ctx is a StrictFielder; fields without a key stay as they
+//     are. But a dict with keys of which none is a field does not fit. A list or
+//     tuple goes into a struct with as many fields.
 //   - A datetime goes into time.Time; one without a zone into LocalTime only.
-//   - None goes into everything and sets it to its zero value.
+//   - None goes into pointers, interfaces, slices and maps, which become nil, and
+//     into types that decode themselves, which become their zero value. It does
+//     not go into numbers, bools, strings, arrays and other structs: there, it
+//     could not be told from a zero value.
 //   - An interface takes what DecodeWith returns, if it implements it. Object
 //     references become what ctx resolves them to, if ctx is a RefResolver.
 //   - Raw takes the encoding of any value as it is.
@@ -95,13 +101,21 @@ func Unmarshal(v []byte, into any, ctx any) error {
 		return undecodable("cannot decode into %T: want a pointer that is not nil", into)
 	}
 	d := decoder{ctx: ctx, natural: naturalDecoder{ref: resolver(ctx)}}
+	if s, ok := ctx.(StrictFielder); ok {
+		d.strict = s.StrictFields()
+	}
 	_, err := d.value(v, rv.Elem())
 	return err
 }
 
+// A StrictFielder says whether a key of a dict for which a struct has no field is
+// an error. It is a context for Unmarshal.
+type StrictFielder interface{ StrictFields() bool }
+
 // decoder decodes values that Scan has accepted into Go values.
 type decoder struct {
 	ctx     any
+	strict  bool
 	natural naturalDecoder
 }
 
@@ -120,6 +134,9 @@ func (d *decoder) value(v []byte, rv reflect.Value) (int, error) {
 		return n, err
 	}
 	if h.typ == TypeNil {
+		if !takesNone(t) {
+			return 0, undecodable("cannot decode None into the Go type %s, which has no value for it: a pointer has, *%s", t, t)
+		}
 		rv.SetZero()
 		return h.end, nil
 	}
@@ -167,6 +184,19 @@ func (d *decoder) value(v []byte, rv reflect.Value) (int, error) {
 		return 0, misfit(v, t)
 	}
 	return h.end, nil
+}
+
+// takesNone reports whether None can be told from other values in the type.
+func takesNone(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
+		return true
+	}
+	switch infoOf(t).dec {
+	case byWire, byCustom, byMsgpack:
+		return true
+	}
+	return false
 }
 
 // scalar decodes into a number, bool or string and reports whether it fits.
@@ -488,6 +518,7 @@ func (d *decoder) record(v []byte, h *head, rv reflect.Value, r *record) (int, e
 	default:
 		return 0, misfit(v, t)
 	}
+	some := false
 	for range h.n {
 		k, ok := parse(v[pos:])
 		if !ok {
@@ -503,7 +534,11 @@ func (d *decoder) record(v []byte, h *head, rv reflect.Value, r *record) (int, e
 		}
 		pos += n
 		if found {
+			some = true
 			n, err = d.field(v[pos:], rv, &r.fields[place])
+		} else if d.strict && t.NumField() > 0 {
+			return 0, undecodable("cannot decode a dict with the key %s into the Go type %s, whose fields are %s",
+				keyText(v[pos-n:pos]), t, r.names())
 		} else {
 			n, err = Skip(v[pos:])
 		}
@@ -512,7 +547,61 @@ func (d *decoder) record(v []byte, h *head, rv reflect.Value, r *record) (int, e
 		}
 		pos += n
 	}
+	if h.n > 0 && !some && (len(r.fields) > 0 || r.blind) {
+		return 0, undecodable("cannot decode a dict into the Go type %s, which has a field for none of its keys: the keys are %s, the fields %s; msgpack tags name fields",
+			t, keysText(v, h), r.names())
+	}
 	return pos, nil
+}
+
+// maxNames is how many names an error lists.
+const maxNames = 16
+
+// names returns the names of the fields for a text.
+func (r *record) names() string {
+	names := make([]string, 0, maxNames)
+	for i := range r.fields {
+		if i == maxNames {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, strconv.Quote(r.fields[i].name))
+	}
+	if len(names) == 0 {
+		return "none that is exported"
+	}
+	return strings.Join(names, ", ")
+}
+
+// keyText returns a key for a text.
+func keyText(v []byte) string {
+	b := AppendRepr(nil, v, nil)
+	if h, _ := parse(v); h.typ == TypeStr {
+		b = strconv.AppendQuote(nil, string(h.payload(v)))
+	}
+	if len(b) > 80 {
+		b = append(b[:77], "..."...)
+	}
+	return string(b)
+}
+
+// keysText returns the keys of a dict for a text.
+func keysText(v []byte, h *head) string {
+	names := make([]string, 0, maxNames)
+	for i, pos := 0, h.off; i < h.n; i++ {
+		if i == maxNames {
+			names = append(names, "...")
+			break
+		}
+		_, _, end, ok := pair(v, pos)
+		n, err := Skip(v[pos:])
+		if !ok || err != nil {
+			break
+		}
+		names = append(names, keyText(v[pos:pos+n]))
+		pos = end
+	}
+	return strings.Join(names, ", ")
 }
 
 // field decodes into a field of the struct rv, through embedded pointers.
@@ -521,6 +610,9 @@ func (d *decoder) field(v []byte, rv reflect.Value, f *recordField) (int, error)
 	for _, i := range f.index {
 		if rv.Kind() == reflect.Pointer {
 			if rv.IsNil() {
+				if TypeOf(v) == TypeNil { // as Marshal writes the fields of one that is nil
+					return Skip(v)
+				}
 				rv.Set(reflect.New(rv.Type().Elem()))
 			}
 			rv = rv.Elem()
