@@ -10,6 +10,50 @@ import (
 	"testing"
 )
 
+// TestExamplesCanBeCopied builds each example where a program of its own would
+// stand: copied into an empty module beside a clone of the repository.
+func TestExamplesCanBeCopied(t *testing.T) {
+	t.Parallel()
+	clone, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile("../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*/main.go")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("examples: %q, %v", files, err)
+	}
+	dir := t.TempDir()
+	module := "module example\n\ngo 1.26\n\nrequire github.com/syncmanager/syncmanager v0.0.0\nreplace github.com/syncmanager/syncmanager => " + clone + "\n"
+	write := func(name string, content []byte) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", []byte(module))
+	write("go.sum", sums)
+	for _, f := range files {
+		source, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(f, source)
+	}
+	cmd := exec.Command("go", "build", "-mod=mod", "./...") // of several programs: compiled, not linked
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go build: %v\n%s", err, out)
+	}
+}
+
 // TestExamples builds each example, runs it, and compares what it prints.
 func TestExamples(t *testing.T) {
 	bin := t.TempDir()

@@ -8,7 +8,7 @@ import (
 	"log"
 	"sync"
 
-	"github.com/syncmanager/syncmanager/examples/internal/demo"
+	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
@@ -47,15 +47,16 @@ func (b *Bank) Statement(ctx context.Context, lines *proxy.List[string]) error {
 	return nil
 }
 
-// BankProxy is a typed proxy for the type: a line for each method.
-type BankProxy struct{ *proxy.Ref }
+// BankProxy is a typed proxy for the type: a line for each method. With the Ref
+// inside, it can also be a result, an element or an argument.
+type BankProxy struct{ proxy.Ref }
 
 func (p BankProxy) Deposit(ctx context.Context, name string, amount int) (int, error) {
-	return proxy.Call[int](ctx, p.Ref, "Deposit", name, amount)
+	return proxy.Call[int](ctx, p, "Deposit", name, amount)
 }
 
 func (p BankProxy) Statement(ctx context.Context, lines *proxy.List[string]) error {
-	_, err := proxy.Call[struct{}](ctx, p.Ref, "Statement", lines)
+	_, err := proxy.Call[struct{}](ctx, p, "Statement", lines)
 	return err
 }
 
@@ -67,18 +68,26 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	m, done, err := demo.Connect(ctx, func(srv *managers.Server) error {
-		return srv.Register("Bank", NewBank, managers.TypeOptions{})
-	})
+	key := auth.Generate()
+	srv := managers.NewServer(managers.Config{AuthKey: key})
+	defer srv.Close()
+	if err := srv.Register("Bank", NewBank, managers.TypeOptions{}); err != nil {
+		return err
+	}
+	if err := srv.Listen(ctx, "tcp://127.0.0.1:0"); err != nil {
+		return err
+	}
+	go srv.Serve(ctx)
+	m, err := proxy.Connect(ctx, srv.Addrs()[0], proxy.Config{AuthKey: key})
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer m.Close()
 	ref, err := m.Create(ctx, "Bank", "ann", "bob")
 	if err != nil {
 		return err
 	}
-	bank := BankProxy{ref}
+	bank := BankProxy{*ref}
 
 	var callers sync.WaitGroup
 	for range 100 {
@@ -108,7 +117,7 @@ func run(ctx context.Context) error {
 	_, err = bank.Deposit(ctx, "eve", 1)
 	var remote *proxy.RemoteError
 	fmt.Println("a remote error:", errors.As(err, &remote), err)
-	methods, err := ref.Methods(ctx)
+	methods, err := bank.Methods(ctx)
 	for _, method := range methods {
 		fmt.Printf("%s(%s) %s\n", method.Name, method.Params, method.Result)
 	}

@@ -8,7 +8,8 @@ import (
 	"log"
 	"sync"
 
-	"github.com/syncmanager/syncmanager/examples/internal/demo"
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -22,11 +23,18 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	m, done, err := demo.Connect(ctx)
+	key := auth.Generate()
+	srv := managers.NewServer(managers.Config{AuthKey: key})
+	defer srv.Close()
+	if err := srv.Listen(ctx, "tcp://127.0.0.1:0"); err != nil {
+		return err
+	}
+	go srv.Serve(ctx)
+	m, err := proxy.Connect(ctx, srv.Addrs()[0], proxy.Config{AuthKey: key})
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer m.Close()
 	set, err := proxy.OpenValue(ctx, m, "set", "i", 0)
 	if err != nil {
 		return err

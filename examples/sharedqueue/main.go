@@ -15,7 +15,8 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/syncmanager/syncmanager/examples/internal/demo"
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -27,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	m, done, err := demo.Connect(ctx)
+	m, done, err := connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,4 +74,26 @@ func get(ctx context.Context, q *proxy.Queue[string], n int) error {
 		fmt.Println("got", msg)
 	}
 	return nil
+}
+
+// connect connects to the server that SYNCMANAGER_ADDRESS names, with the key in
+// SYNCMANAGER_AUTHKEY. Without an address it starts a server in this process. The
+// function that it returns ends both.
+func connect(ctx context.Context) (*proxy.Manager, func(), error) {
+	if addr := os.Getenv("SYNCMANAGER_ADDRESS"); addr != "" {
+		key, err := auth.FromEnv("SYNCMANAGER_AUTHKEY")
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := proxy.Connect(ctx, addr, proxy.Config{AuthKey: key})
+		return m, func() { m.Close() }, err
+	}
+	key := auth.Generate()
+	srv := managers.NewServer(managers.Config{AuthKey: key})
+	if err := srv.Listen(ctx, "tcp://127.0.0.1:0"); err != nil {
+		return nil, nil, err
+	}
+	go srv.Serve(ctx)
+	m, err := proxy.Connect(ctx, srv.Addrs()[0], proxy.Config{AuthKey: key})
+	return m, func() { m.Close(); srv.Close() }, err
 }

@@ -1,6 +1,7 @@
 // Workerfarm is what Python's Pool is used for: jobs go out through one queue,
 // results come back through another. Workers can join and leave at any time, on
-// any machine. A job whose worker died goes back to the queue.
+// any machine. A job whose worker died goes back to the queue. Some jobs may then be
+// done twice: the main program keeps the first result of each.
 package main
 
 import (
@@ -8,21 +9,24 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"sync"
 
-	"github.com/syncmanager/syncmanager/examples/internal/demo"
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
-// Job and Result travel as maps with these fields.
+// Job and Result travel as dicts. The tags are the keys, for programs in other
+// languages and for mgrctl.
 type Job struct {
-	ID int
-	N  int
+	ID int `msgpack:"id"`
+	N  int `msgpack:"n"`
 }
 
 type Result struct {
-	Job     int
-	Factors []int
+	Job     int   `msgpack:"job"`
+	Factors []int `msgpack:"factors"`
 }
 
 func main() {
@@ -33,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	m, done, err := demo.Connect(ctx)
+	m, done, err := connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,12 +76,15 @@ func run(ctx context.Context) error {
 	farm.Wait()
 
 	factors := make([][]int, len(numbers))
-	for range numbers {
+	for found := 0; found < len(numbers); {
 		r, err := results.Get(ctx)
 		if err != nil {
 			return err
 		}
-		factors[r.Job] = r.Factors
+		if factors[r.Job] == nil {
+			factors[r.Job] = r.Factors
+			found++
+		}
 	}
 	for i, n := range numbers {
 		fmt.Println(n, "=", factors[i])
@@ -104,6 +111,8 @@ func worker(ctx context.Context, m *proxy.Manager) error {
 		if err != nil {
 			return err
 		}
+		// In this order: a worker that dies before TaskDone leaves the job to
+		// another one, and Join goes on waiting for it. After Ack it would be gone.
 		if err := results.Put(ctx, Result{d.Value.ID, factor(d.Value.N)}); err != nil {
 			return err
 		}
@@ -124,4 +133,26 @@ func factor(n int) (fs []int) {
 		fs = append(fs, n)
 	}
 	return fs
+}
+
+// connect connects to the server that SYNCMANAGER_ADDRESS names, with the key in
+// SYNCMANAGER_AUTHKEY. Without an address it starts a server in this process. The
+// function that it returns ends both.
+func connect(ctx context.Context) (*proxy.Manager, func(), error) {
+	if addr := os.Getenv("SYNCMANAGER_ADDRESS"); addr != "" {
+		key, err := auth.FromEnv("SYNCMANAGER_AUTHKEY")
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := proxy.Connect(ctx, addr, proxy.Config{AuthKey: key})
+		return m, func() { m.Close() }, err
+	}
+	key := auth.Generate()
+	srv := managers.NewServer(managers.Config{AuthKey: key})
+	if err := srv.Listen(ctx, "tcp://127.0.0.1:0"); err != nil {
+		return nil, nil, err
+	}
+	go srv.Serve(ctx)
+	m, err := proxy.Connect(ctx, srv.Addrs()[0], proxy.Config{AuthKey: key})
+	return m, func() { m.Close(); srv.Close() }, err
 }
