@@ -34,7 +34,7 @@ type Server struct {
 	stall      stallClock
 	local      local
 	handlers   connHandlers
-	reserve    []byte // Config.HeapReserve
+	reserve    []byte     // Config.HeapReserve
 	broken     chan error // of a listener that can take no more; takes one
 
 	running sync.WaitGroup // goroutines that Close waits for
