@@ -45,8 +45,6 @@ import (
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
-type Job struct{ URL string }
-
 func check(err error) {
 	if err != nil {
 		panic(err)
@@ -55,6 +53,7 @@ func check(err error) {
 
 func main() {
 	ctx := context.Background()
+%s
 %s
 %s
 %s
@@ -193,11 +192,12 @@ func TestReadmePython(t *testing.T) {
 	if port == "" || program == blocks[0].text {
 		t.Fatalf("README.md:%d: the snippet has no address ('127.0.0.1', 21601), or the server listens at %q", blocks[0].line, d.addrs)
 	}
-	program += "\nq = m.Queue()\nq.put({'n': [1]})\nprint(q.get())\n"
+	// A proxy that comes out of a value connects with the key of the process.
+	program += "\nq = m.Queue()\nq.put({'n': [1]})\nprint(q.get())\nq.put(m.list([7]))\nprint(q.get()[0])\n"
 	for _, i := range all {
 		cmd := i.command(t.Context(), "-c", program)
 		cmd.Dir = filepath.Dir(d.key) // there is the file "authkey"
-		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "{'n': [1]}\n" {
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "{'n': [1]}\n7\n" {
 			t.Errorf("Python %s: README.md:%d: %v\n%s", i.version, blocks[0].line, err, out)
 		}
 	}

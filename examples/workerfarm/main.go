@@ -111,8 +111,6 @@ func worker(ctx context.Context, m *proxy.Manager) error {
 		if err != nil {
 			return err
 		}
-		// In this order: a worker that dies before TaskDone leaves the job to
-		// another one, and Join goes on waiting for it. After Ack it would be gone.
 		if err := results.Put(ctx, Result{d.Value.ID, factor(d.Value.N)}); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// The README's table says where each public name of Python's manual is. These
+// The table of docs/multiprocessing.md says where each public name of Python's manual is. These
 // tests hold that it has all of them, and that the Go names which it gives are
 // there.
 
@@ -63,7 +63,7 @@ type row struct {
 
 func table(t *testing.T) (rows []row, sections []string) {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../docs/multiprocessing.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func table(t *testing.T) (rows []row, sections []string) {
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
 		if len(cells) != 2 {
-			t.Errorf("README.md:%d: %d cells, want 2", i+1, len(cells))
+			t.Errorf("docs/multiprocessing.md:%d: %d cells, want 2", i+1, len(cells))
 			continue
 		}
 		r := row{i + 1, section, strings.TrimSpace(cells[0]), strings.TrimSpace(cells[1])}
@@ -94,7 +94,7 @@ func table(t *testing.T) (rows []row, sections []string) {
 			}
 		}
 		if r.python == "" || r.golang == "" {
-			t.Errorf("README.md:%d: an empty cell", i+1)
+			t.Errorf("docs/multiprocessing.md:%d: an empty cell", i+1)
 		}
 		rows = append(rows, r)
 	}
@@ -134,7 +134,7 @@ func TestTableHasEveryName(t *testing.T) {
 			have[r.section]["multiprocessing.dummy"] = true
 		}
 		if strings.Contains(r.python, "...") {
-			t.Errorf("README.md:%d: %q leaves names out", r.line, r.python)
+			t.Errorf("docs/multiprocessing.md:%d: %q leaves names out", r.line, r.python)
 		}
 	}
 	for section, names := range pythonNames {
@@ -206,7 +206,7 @@ func TestTableNamesGo(t *testing.T) {
 		}
 		for _, w := range words {
 			if why := resolve(pkgs, w, lookup, named); why != "" {
-				t.Errorf("README.md:%d: %s: %s", r.line, w, why)
+				t.Errorf("docs/multiprocessing.md:%d: %s: %s", r.line, w, why)
 			}
 		}
 	}
