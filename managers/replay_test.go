@@ -60,7 +60,11 @@ func TestReplayOverTheStack(t *testing.T) {
 // the server did. Odd seeds make a history for the checker, even ones balance
 // their books.
 func replayTrial(t *testing.T, addr string, trial faults.Trial) {
-	var journal engine.Journal
+	twin := &engine.Twin{New: func() *engine.Engine { return freshEngine(t) }, Large: 32 << 10, Every: 100}
+	if testing.Short() {
+		twin.Large, twin.Every = 1, 50
+	}
+	journal := engine.Journal{Twin: twin}
 	server := newTestServer(t, func(c *Config) { c.observe = journal.Apply })
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -83,10 +87,10 @@ func replayTrial(t *testing.T, addr string, trial faults.Trial) {
 
 	server.core.mu.Lock() // a timer may still fire
 	defer server.core.mu.Unlock()
-	fresh := engine.New(objects.Types()...)
-	if err := fresh.AddType(iteratorEngineType()); err != nil {
-		t.Fatal(err)
+	if twin.Failed != nil {
+		t.Errorf("seed %d: %v", seed, twin.Failed)
 	}
+	fresh := freshEngine(t)
 	sum, err := engine.Replay(fresh, journal.Log, new(int))
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
@@ -94,7 +98,16 @@ func replayTrial(t *testing.T, addr string, trial faults.Trial) {
 	if sum != journal.Sum() {
 		t.Errorf("seed %d: the replies of the replay differ", seed)
 	}
-	if got, want := fresh.Dump(nil), server.core.engine.Dump(nil); !bytes.Equal(got, want) {
+	if got, want := fresh.Dump(nil), journal.State(server.core.engine); !bytes.Equal(got, want) {
 		t.Errorf("seed %d: the state after the replay differs: %d and %d bytes", seed, len(got), len(want))
 	}
+}
+
+// freshEngine returns an engine that knows a server's types.
+func freshEngine(t *testing.T) *engine.Engine {
+	e := engine.New(objects.Types()...)
+	if err := e.AddType(iteratorEngineType()); err != nil {
+		t.Fatal(err)
+	}
+	return e
 }

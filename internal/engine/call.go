@@ -46,7 +46,8 @@ type Call struct {
 	state    callState
 	timeout  int64 // nanoseconds, or noTimeout
 	deadline int64
-	place    uint64
+	order    uint64 // of the calls of its session in one state
+	place    uint64 // of those in a list
 	timer    int
 	work     uint64
 	args     []byte // owned, while deferred
@@ -54,9 +55,13 @@ type Call struct {
 	view     View
 	err      *wire.Error
 	list     *Waiters
-	awaits   *Await // what its owner waits for, see Await
-	since    int64  // when that began
-	free     *Call  // the next unused one
+	behind   *Object                // the object that it waits for because that is busy
+	run      func(pause func()) any // its work outside, if that is the engine's own
+	result   any                    // of run, see Engine.Provide
+	query    uint8                  // see Query
+	awaits   *Await                 // what its owner waits for, see Await
+	since    int64                  // when that began
+	free     *Call                  // the next unused one
 
 	inQueue   Link[Call] // of list
 	inSession Link[Call] // of the session's calls in one state
@@ -102,8 +107,16 @@ var smallInts = func() (t [1024]wire.Raw) {
 	return t
 }()
 
+// open panics if the call was answered. Its memory may be another call's then.
+func (c *Call) open() {
+	if c.Object == nil || c.state == callDone {
+		panic("engine: a call was answered twice")
+	}
+}
+
 // Return replies with a value that is already owned.
 func (c *Call) Return(v wire.Raw) {
+	c.open()
 	c.value = v
 	c.finish()
 }
@@ -113,6 +126,7 @@ func (c *Call) ReturnBytes(v []byte) { c.Return(wire.Raw(v)) }
 
 // ReturnView replies with a value that is encoded outside the lock.
 func (c *Call) ReturnView(v View) {
+	c.open()
 	c.view = v
 	c.finish()
 }
@@ -146,6 +160,7 @@ func (c *Call) Redelivered() { c.redone = true }
 // Fail replies with an error. One that is no *wire.Error becomes an internal
 // error.
 func (c *Call) Fail(err error) {
+	c.open()
 	we, ok := err.(*wire.Error)
 	if !ok {
 		we = argError(c, err)
@@ -162,8 +177,11 @@ func argError(c *Call, err error) *wire.Error {
 // finish sends the reply and decides whether it is kept.
 func (c *Call) finish() {
 	e, s := c.Object.engine, c.Session
-	if c.state == callDone {
-		panic("engine: a call was answered twice")
+	if c.query != 0 {
+		c.query = queryAnswered
+		e.reply(c)
+		c.state = callDone
+		return
 	}
 	if c.state == callParked {
 		e.unpark(c)
@@ -188,6 +206,7 @@ func (c *Call) finish() {
 	}
 	c.Args, c.args = wire.Reader{}, nil // a kept reply does not keep what was asked
 	s.calls.Put(c.Serial, c)
+	c.order = e.nextPlace()
 	s.kept.Push(&c.inSession, c)
 	s.keptBytes += c.keptSize()
 }
@@ -281,6 +300,9 @@ func (e *Engine) call(cmd *Command) error {
 	if s == nil {
 		return wire.Errorf(wire.CodeSessionExpired, "session %d is unknown or has expired", cmd.Session)
 	}
+	if cmd.Epoch != 0 && cmd.Epoch != s.Epoch {
+		return errEpoch
+	}
 	if cmd.Serial <= max(s.watermark, cmd.Acked) || s.acked.Has(cmd.Serial) {
 		return wire.Errorf(wire.CodeProtocol, "call %d was acknowledged already (up to %d)", cmd.Serial, max(s.watermark, cmd.Acked))
 	}
@@ -358,9 +380,8 @@ func (e *Engine) call(cmd *Command) error {
 		o.pin()
 	}
 	if o.busy != nil && m.Flags&Anyone == 0 {
-		c.deferred = true
 		c.args = append([]byte(nil), cmd.Args...)
-		c.Park(&o.waiting)
+		c.queue(o)
 		return nil
 	}
 	e.run(c, cmd.Args)
@@ -422,6 +443,9 @@ func (e *Engine) target(s *Session, cmd *Command) (*Object, *wire.Error) {
 }
 
 func removedError(o *Object) *wire.Error {
+	if o.lost {
+		return wire.Errorf(wire.CodeUnavailable, "%s %d was lost with its server: objects of registered types end with it; create another", o.Type.Name, o.ID)
+	}
 	return wire.Errorf(wire.CodeRemoved, "%s %q was removed", o.Type.Name, o.Name)
 }
 

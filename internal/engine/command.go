@@ -22,8 +22,10 @@ const (
 	OpTick                    // parked calls whose deadline has passed leave
 	OpComplete                // work outside is done: Work, and Value, Error or Result
 	OpCollect                 // look for containers that hold nothing but each other
-	OpShutdown                // parked calls leave with ErrShuttingDown; no more calls and sessions
+	OpShutdown                // parked calls leave with ErrShuttingDown; no more calls and sessions. Not part of a log
 	OpRegrant                 // a session's key allows something else: Session, and Open with role and prefixes
+	OpTakeover                // another leader, or the server after its restart: Term
+	OpTypes                   // the types that the leader has: Types
 )
 
 // Command is one input of the engine. Which fields count depends on Op.
@@ -48,7 +50,12 @@ type Command struct {
 
 	// The rest.
 	Abandon bool
+	// Epoch is the session's when the command was made; another one since, and
+	// the command is refused. 0 for OpCall, OpAck, OpCancel and OpClose: not
+	// compared.
 	Epoch   uint64
+	Term    uint64
+	Types   []TypeTable
 	Ranges  []wire.Range // borrowed
 	Open    *SessionInfo
 	Config  *Config
@@ -94,13 +101,19 @@ type SessionInfo struct {
 	Secret   [32]byte // proves the session when it is resumed
 	Trusted  bool     // a door or the server's own: it goes on while the server ends
 	Shared   bool     // a door: the limits of a session hold for its clients together
+	Lease    int64    // nanoseconds
+	KeyPrint [32]byte // a digest of the authkey: when the key is another one, the session ends
 }
 
 // Config holds the limits and secrets of an engine. A zero limit is none.
 type Config struct {
-	Seed           [16]byte // makes idents unguessable
-	FenceBase      uint64   // fencing tokens begin above it
-	MaxDepth       int      // nesting of a value
+	// What the first OpConfigure says stays.
+	Seed      [16]byte // makes idents unguessable
+	FenceBase uint64   // fencing tokens begin above it
+	IDBits    uint8    // how many low bits of ids are Slot, at most 16
+	Slot      uint64   // the same in all ids; see docs/architecture.md
+
+	MaxDepth       int // nesting of a value
 	MaxSessions    int
 	MaxOutstanding int   // calls of a session without a reply
 	MaxParked      int   // parked calls of a session

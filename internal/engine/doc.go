@@ -32,6 +32,30 @@
 // command is applied first. The waiters of a session that has no connection
 // keep their place and are passed over until it is back.
 //
+// # The state, written down
+//
+// Dump appends the whole state as records: a head, each session, the references
+// that it holds, each object with its holds, each call that waits, is outside, or
+// whose reply is kept, and an end. Load reads them, in any order, into a new
+// engine that cannot be told from the first one: the same dump, and the same
+// replies from then on. Two engines in the same state have the same dump, so
+// what is written has one form (codec.go) and one order. Orders are numbers of
+// the things themselves: objects and sessions by id, holds by token, calls by
+// when they came into their list (Call.order) or by their place in it.
+//
+// A type takes part with three things. State.Dump appends its fields with the
+// functions of codec.go and of encoding/binary, and returns what is large as
+// Rows: a view that stays as it is, encoded outside the lock, a piece at a time.
+// Type.Load reads the same fields from a Decoder, in the same order, and makes
+// o.State; it counts, keeps and pins nothing, since all counts are written down
+// with the object. And Waitable.Lists names the lists that calls of the object
+// may stand in, in a fixed order. A hold is written as its token and read with
+// Decoder.Hold; another object as its id, which Decoder.Object resolves when all
+// objects are there. A new type needs no more: the tests' harness (Twin) loads
+// the state after every command of every test, and a test that flips each field
+// of each struct demands that the dump shows it. Fields that are no state, such
+// as caches and counters, stand in a struct field named notState.
+//
 // # Objects
 //
 // An object type is a Type: a table of methods, each a handler that validates

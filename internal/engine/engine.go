@@ -24,7 +24,7 @@ type Engine struct {
 	now       int64
 	sessions  map[uint64]*Session
 	lastID    uint64 // of sessions, objects and work
-	lastPlace uint64 // of parked calls
+	lastPlace uint64 // see nextPlace
 	fence     uint64
 	objects   map[uint64]*Object
 	all       List[Object] // in the order of their creation
@@ -33,6 +33,10 @@ type Engine struct {
 	work      map[uint64]*Call
 	timers    timers
 	parked    int
+	runs      int // of work
+	term      uint64
+	gap       int64       // of the OpTakeover at hand
+	tables    []TypeTable // as OpTypes said, or nil
 	bytes     int64
 	ending    bool // OpShutdown came
 
@@ -86,6 +90,9 @@ func (e *Engine) Session(id uint64) *Session { return e.sessions[id] }
 // that the command was refused as a whole and changed nothing: an unknown
 // session, an epoch that is past, a message that no honest client sends.
 func (e *Engine) Apply(c *Command, fx *Effects) error {
+	if c.Op == OpTakeover {
+		e.gap = max(c.Now-e.now, 0)
+	}
 	e.now = max(e.now, c.Now)
 	e.fx = fx
 	err := e.apply(c)
@@ -115,6 +122,11 @@ func (e *Engine) apply(c *Command) error {
 	case OpShutdown:
 		e.shutdown()
 		return nil
+	case OpTakeover:
+		e.takeover(c)
+		return nil
+	case OpTypes:
+		return e.setTables(c.Types)
 	}
 	s := e.sessions[c.Session]
 	if s == nil {
@@ -133,12 +145,18 @@ func (e *Engine) apply(c *Command) error {
 			return errEpoch
 		}
 		e.endSession(s, wire.Errorf(wire.CodeSessionExpired, "session %d has expired: nothing was heard of it for its whole lease", s.ID))
-	case OpClose:
-		e.endSession(s, nil)
-	case OpCancel:
-		e.cancel(s, c.Serial, c.Abandon)
-	case OpAck:
-		return s.ack(e, c.Acked, c.Ranges)
+	case OpClose, OpCancel, OpAck:
+		if c.Epoch != 0 && c.Epoch != s.Epoch {
+			return errEpoch
+		}
+		switch c.Op {
+		case OpClose:
+			e.endSession(s, nil)
+		case OpCancel:
+			e.cancel(s, c.Serial, c.Abandon)
+		case OpAck:
+			return s.ack(e, c.Acked, c.Ranges)
+		}
 	case OpRegrant:
 		e.regrant(s, c.Open)
 	default:
@@ -150,22 +168,36 @@ func (e *Engine) apply(c *Command) error {
 var errEpoch = wire.Errorf(wire.CodeRuntime, "the session was resumed or lost since")
 
 func (e *Engine) configure(cfg *Config) error {
+	was := e.config
 	if e.idents == nil {
+		if cfg.IDBits > 16 || cfg.Slot>>cfg.IDBits != 0 {
+			return wire.Errorf(wire.CodeValue, "slot %d in %d bits of ids", cfg.Slot, cfg.IDBits)
+		}
 		block, err := aes.NewCipher(cfg.Seed[:])
 		if err != nil {
 			return err
 		}
 		e.idents = block
+		e.fence = cfg.FenceBase
+		e.lastID = cfg.Slot
+		was = *cfg
 	}
-	e.fence = max(e.fence, cfg.FenceBase)
 	e.config = *cfg
+	e.config.Seed, e.config.FenceBase, e.config.IDBits, e.config.Slot = was.Seed, was.FenceBase, was.IDBits, was.Slot
 	return nil
 }
 
 // id returns the next id.
 func (e *Engine) id() uint64 {
-	e.lastID++
+	e.lastID += 1 << e.config.IDBits
 	return e.lastID
+}
+
+// nextPlace returns the next number of an order: of parked calls and kept
+// replies, and of the objects that hold references.
+func (e *Engine) nextPlace() uint64 {
+	e.lastPlace++
+	return e.lastPlace
 }
 
 // secret returns the unguessable part of an object's ident: the id, enciphered
@@ -234,7 +266,8 @@ func (e *Engine) make(o *Object, c *Call) (err error) {
 		if p := recover(); p != nil {
 			e.panicked(o, "New", p)
 			o.State = nil
-			err = wire.Errorf(wire.CodeInternal, "%s(): a bug in the server: %v", o.Type.Name, p)
+			// Not the panic's text, which may have addresses in it.
+			err = wire.Errorf(wire.CodeInternal, "%s(): a bug in the server; its log has more", o.Type.Name)
 		}
 	}()
 	return o.Type.New(o, c)

@@ -28,6 +28,10 @@ var peer = new(int)
 // newWorld returns a world with n sessions, whose ids are 1 to n.
 func newWorld(t testing.TB, n int, change ...func(*Config)) *world {
 	w := &world{t: t, e: New(toyTypes()...), now: 1, serials: map[uint64]uint64{}, replies: map[[2]uint64][]Reply{}}
+	w.journal.Twin = &Twin{New: func() *Engine { return New(toyTypes()...) }}
+	if testing.Short() {
+		w.journal.Twin.Large, w.journal.Twin.Every = 1, 3
+	}
 	cfg := DefaultConfig()
 	cfg.Seed = [16]byte{1, 2, 3}
 	for _, f := range change {
@@ -61,6 +65,9 @@ func (w *world) apply(c *Command) error {
 		s.Peer = peer
 	}
 	w.fx.Reset()
+	if w.quick {
+		w.journal.Twin = nil
+	}
 	err := w.journal.Apply(w.e, c, &w.fx)
 	for _, r := range w.fx.Replies {
 		if r.View != nil {
@@ -73,6 +80,9 @@ func (w *world) apply(c *Command) error {
 		}
 		key := [2]uint64{r.Session, r.Serial}
 		w.replies[key] = append(w.replies[key], r)
+	}
+	if twin := w.journal.Twin; twin != nil && twin.Failed != nil {
+		w.t.Fatal(twin.Failed)
 	}
 	w.work = append(w.work, w.fx.Work...)
 	w.panics += len(w.fx.Panics)
@@ -94,7 +104,7 @@ func (w *world) close() {
 	if sum != w.journal.Sum() {
 		w.t.Fatal("a replay gave other replies")
 	}
-	if got, want := e.Dump(nil), w.e.Dump(nil); !bytes.Equal(got, want) {
+	if got, want := e.Dump(nil), w.journal.State(w.e); !bytes.Equal(got, want) {
 		w.t.Fatalf("a replay gave another state:\n%x\n%x", got, want)
 	}
 }

@@ -55,3 +55,12 @@ func (e *Engine) tellLost(s *Session, l Lost) {
 		e.fx.Lost = append(e.fx.Lost, l)
 	}
 }
+
+// Holds calls yield with each hold of the object, the oldest first.
+func (o *Object) Holds(yield func(h *Hold) bool) {
+	for h := o.holds.First(); h != nil; h = h.inObject.Next() {
+		if !yield(h) {
+			return
+		}
+	}
+}

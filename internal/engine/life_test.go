@@ -101,7 +101,7 @@ func TestManyAbsent(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	if err := w.e.Apply(&Command{Op: OpLose, Session: 1}, &fx); err != nil {
+	if err := w.e.Apply(&Command{Op: OpLose, Session: 1, Epoch: 1}, &fx); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.e.Apply(&Command{Op: OpResume, Session: 1}, &fx); err != nil {

@@ -201,7 +201,7 @@ func rootObjects(o *Object, c *Call) {
 				c.ReturnBytes(wire.AppendArrayHeader(wire.AppendUint(wire.AppendArrayHeader(nil, 2), after), 0))
 				return
 			}
-			after++
+			after = (after>>e.config.IDBits+1)<<e.config.IDBits | e.config.Slot
 			from = e.objects[after]
 		}
 	}

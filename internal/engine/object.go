@@ -14,24 +14,26 @@ type Object struct {
 	State State
 
 	// Owned by the engine.
-	Name     string
-	Created  int64
-	pins     int // what keeps it alive, counted
-	refs     int // of these, how many are sessions'
-	kept     int // of these, how many are in values that objects keep
-	poisoned bool
-	removed  bool
-	busy     *Call      // outside work that must end before other calls
-	waiting  Waiters    // calls that wait for busy
-	parked   List[Call] // so that all can leave when it is removed
-	holds    List[Hold] // what sessions have of it: a lock, permits
-	bytes    int64
-	wakeAt   int64        // when the State is woken, or 0
-	timer    int          // its place in the heap, if wakeAt is set
-	marked   bool         // by collect
-	inside   int          // references from other objects' values, counted by collect
-	inAll    Link[Object] // of all objects
-	inRefs   Link[Object] // of those that keep some value with a reference
+	Name      string
+	Created   int64
+	pins      int    // what keeps it alive, counted
+	refs      int    // of these, how many are sessions'
+	kept      int    // of these, how many are in values that objects keep
+	referring uint64 // its order among those that keep references, or 0
+	poisoned  bool
+	lost      bool // with its server, see OpTakeover
+	removed   bool
+	busy      *Call      // outside work that must end before other calls
+	waiting   Waiters    // calls that wait for busy
+	parked    List[Call] // so that all can leave when it is removed
+	holds     List[Hold] // what sessions have of it: a lock, permits
+	bytes     int64
+	wakeAt    int64        // when the State is woken, or 0
+	timer     int          // its place in the heap, if wakeAt is set
+	marked    bool         // by collect
+	inside    int          // references from other objects' values, counted by collect
+	inAll     Link[Object] // of all objects
+	inRefs    Link[Object] // of those that keep some value with a reference
 }
 
 // dismiss lets every call that is parked on the object leave.
@@ -187,6 +189,7 @@ func (o *Object) refer(target *Object) {
 // mayRefer enters o into the list of the objects that collect looks at.
 func (o *Object) mayRefer() {
 	if !o.HasRefs() {
+		o.referring = o.engine.nextPlace()
 		o.engine.refer.Push(&o.inRefs, o)
 	}
 }

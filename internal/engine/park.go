@@ -37,11 +37,11 @@ func (c *Call) Stay(w *Waiters) {
 
 func (c *Call) park(w *Waiters) {
 	e, s := c.Object.engine, c.Session
-	if c.state != callRunning {
+	if c.state != callRunning || c.query != 0 {
 		panic("engine: a call that is not running cannot wait")
 	}
-	e.lastPlace++
-	c.place = e.lastPlace
+	c.place = e.nextPlace()
+	c.order = c.place
 	c.state = callParked
 	s.calls.Put(c.Serial, c)
 	s.parked.Push(&c.inSession, c)
@@ -54,6 +54,13 @@ func (c *Call) park(w *Waiters) {
 		c.deadline = e.until(c.timeout)
 		e.timers.add(c)
 	}
+}
+
+// queue lets a call wait until an object is not busy any more. Its handler has
+// not run, or runs again.
+func (c *Call) queue(o *Object) {
+	c.deferred, c.behind = true, o
+	c.Park(&o.waiting)
 }
 
 func (c *Call) enlist(w *Waiters) {
@@ -77,8 +84,7 @@ func (c *Call) MoveTo(w *Waiters, keepDeadline bool) {
 	if !keepDeadline && c.timer >= 0 {
 		e.timers.remove(c)
 	}
-	e.lastPlace++
-	c.place = e.lastPlace
+	c.place = e.nextPlace()
 	c.enlist(w)
 }
 
@@ -95,7 +101,7 @@ func (e *Engine) unpark(c *Call) {
 	e.bytes -= parkedCost + int64(len(c.args))
 	c.Session.calls.Remove(c.Serial)
 	c.state = callRunning
-	c.args = nil
+	c.args, c.behind = nil, nil
 }
 
 // depart lets a parked call leave without having been served.

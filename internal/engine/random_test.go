@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -127,9 +128,19 @@ func (s *script) step() {
 		again := s.sent[s.pick(len(s.sent))]
 		c = &again
 	case 15:
-		if s.pick(64) == 63 {
+		switch n := s.pick(64); {
+		case n == 63:
 			c = &Command{Op: OpShutdown}
-		} else {
+		case n > 48:
+			s.now += int64(s.next())
+			c = &Command{Op: OpTakeover, Term: s.e.term + 1}
+			s.work = slices.DeleteFunc(s.work, func(w Work) bool { return w.Run == nil })
+		case n > 32:
+			c = &Command{Op: OpTypes, Types: s.e.Tables()}
+			if t := &c.Types[s.pick(len(c.Types))]; !t.Outside && s.pick(4) == 0 {
+				*t = s.e.types[t.Name].table(s.pick(t.Methods + 1))
+			}
+		default:
 			c = &Command{Op: OpCollect}
 		}
 	case 16, 17, 18:
@@ -187,6 +198,12 @@ func (s *script) step() {
 		}
 	}
 	for len(s.e.sessions) < 3 && !s.e.ending {
+		if n := s.pick(16); n < 2 {
+			s.must(&Command{Op: OpOpen, Open: &SessionInfo{Role: RoleAdmin, Trusted: true, Shared: n == 0}})
+			s.e.sessions[s.fx.Opened].Peer = peer
+			s.opened = append(s.opened, s.fx.Opened)
+			continue
+		}
 		s.opened = append(s.opened, s.open(Role(1+s.pick(3))))
 	}
 }

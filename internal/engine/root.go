@@ -13,7 +13,7 @@ import (
 // find and release objects.
 type root struct{ engine *Engine }
 
-func (r root) Dump(b []byte) []byte           { return wire.AppendNil(b) }
+func (r root) Dump(b []byte) ([]byte, Rows)   { return b, nil }
 func (r root) Repr() View                     { return Text("<manager server>") }
 func (r root) Value() (wire.Raw, View)        { return rawNil, nil }
 func (r root) Each(yield func(wire.Raw) bool) {}
@@ -283,8 +283,7 @@ func (e *Engine) open(c *Call, name, typeid string) {
 		} else {
 			c.args = reopenArgs(c, typeid)
 		}
-		c.deferred = true
-		c.Park(&named.waiting)
+		c.queue(named)
 		return
 	}
 	e.giveRef(c, named)

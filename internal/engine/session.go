@@ -36,6 +36,7 @@ type Session struct {
 	objects   int
 	lost      []Lost // holds that ended without its doing, the last maxLost
 	opened    int64
+	part      []byte // of a large frame, see AppendPart
 }
 
 type sessionRef struct {
@@ -60,7 +61,7 @@ func (e *Engine) openSession(info *SessionInfo) error {
 	if limit := e.config.MaxSessions; limit > 0 && len(e.sessions) >= limit && !info.Trusted {
 		return wire.Errorf(wire.CodeOverloaded, "%d sessions are open; the limit is %d", len(e.sessions), limit)
 	}
-	s := &Session{ID: e.id(), Info: *info, connected: true, opened: e.now}
+	s := &Session{ID: e.id(), Info: *info, Epoch: 1, connected: true, opened: e.now}
 	e.sessions[s.ID] = s
 	e.fx.Opened = s.ID
 	return nil
@@ -123,6 +124,22 @@ func (e *Engine) endSession(s *Session, err *wire.Error) {
 	s.over = true
 	// What is given back below must not be handed to the session's own calls.
 	s.sideline()
+	e.strip(s)
+	ids := make([]uint64, 0, len(s.refs))
+	for id := range s.refs {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		s.release(e, id, s.refs[id].count)
+	}
+	delete(e.sessions, s.ID)
+	e.fx.Ended = append(e.fx.Ended, Ended{Session: s.ID, Peer: s.Peer, Err: err})
+	s.Peer = nil
+}
+
+// strip takes from a session all but its references.
+func (e *Engine) strip(s *Session) {
 	for c := s.parked.First(); c != nil; c = s.parked.First() {
 		e.depart(c, LeaveGone)
 	}
@@ -141,17 +158,6 @@ func (e *Engine) endSession(s *Session, err *wire.Error) {
 			e.safely(h.Object, "DropHold", func() { holder.DropHold(h.Object, h) })
 		}
 	}
-	ids := make([]uint64, 0, len(s.refs))
-	for id := range s.refs {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		s.release(e, id, s.refs[id].count)
-	}
-	delete(e.sessions, s.ID)
-	e.fx.Ended = append(e.fx.Ended, Ended{Session: s.ID, Peer: s.Peer, Err: err})
-	s.Peer = nil
 }
 
 // grant adds n counts to the session's reference to o.

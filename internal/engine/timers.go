@@ -75,6 +75,9 @@ type Timed interface {
 	// Wake ends at most n of what is due, sets the next time with WakeAt, and
 	// returns how many it ended.
 	Wake(o *Object, n int) int
+	// Shift moves all deadlines by the time in which there was no server, and
+	// sets the next time with WakeAt.
+	Shift(o *Object, by int64)
 }
 
 // WakeAt sets when the object's State, which is Timed, is woken: once no command

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -24,7 +25,7 @@ func toyTypes() []*Type {
 	return []*Type{boxType("box"), boxType("crate"), latchType(),
 		{Name: "ext", Outside: true, Methods: []Method{{Name: "go"}, {Name: "here", Fn: func(o *Object, c *Call) { c.ReturnNil() }}}},
 		{Name: "single", Outside: true, Singleton: true},
-		{Name: "closed", NoCreate: true, New: newBox},
+		{Name: "closed", NoCreate: true, New: newBox, Load: loadBox},
 		{Name: "fails", New: func(o *Object, c *Call) error { return wire.Errorf(wire.CodeValue, "no") }},
 		{Name: "explodes", New: func(o *Object, c *Call) error { panic("constructor") }},
 	}
@@ -43,7 +44,7 @@ func boxType(name string) *Type {
 	do := func(fn func(b *box, o *Object, c *Call)) Handler {
 		return func(o *Object, c *Call) { fn(o.State.(*box), o, c) }
 	}
-	return &Type{Name: name, New: newBox, Methods: []Method{
+	return &Type{Name: name, New: newBox, Load: loadBox, Methods: []Method{
 		{Name: "len", Flags: Reads, Fn: do(func(b *box, o *Object, c *Call) { c.ReturnInt(int64(len(b.items))) })},
 		{Name: "peek", Flags: Reads, Fn: do((*box).peek)},
 		{Name: "all", Flags: Reads, Fn: do(func(b *box, o *Object, c *Call) { c.ReturnView(boxView(slices.Clone(b.items))) })},
@@ -167,7 +168,40 @@ func (b *box) Serve(o *Object) {
 
 func (b *box) Len() int { return len(b.items) }
 
-func (b *box) Dump(buf []byte) []byte { return boxView(b.items).Append(buf) }
+func (b *box) Lists() []*Waiters { return []*Waiters{&b.waiters} }
+
+func (b *box) Dump(buf []byte) ([]byte, Rows) {
+	buf = binary.AppendVarint(buf, b.last)
+	buf = binary.AppendUvarint(buf, uint64(len(b.items)))
+	if len(b.items) < 3 {
+		buf, _ = boxRows(b.items).AppendRows(buf, 0, 1<<20)
+		return buf, nil
+	}
+	return buf, boxRows(slices.Clone(b.items))
+}
+
+type boxRows []boxed
+
+func (r boxRows) AppendRows(b []byte, from uint64, limit int) ([]byte, uint64) {
+	start := len(b)
+	for i := int(from); i < len(r); i++ {
+		if len(b)-start >= limit {
+			return b, uint64(i)
+		}
+		b = binary.AppendVarint(b, r[i].place)
+		b = append(b, r[i].raw...)
+		b = AppendBool(b, r[i].again)
+	}
+	return b, 0
+}
+
+func loadBox(o *Object, d *Decoder) {
+	b := &box{last: d.Int()}
+	for n := d.Uint(); n > 0 && !d.Failed(); n-- {
+		b.items = append(b.items, boxed{d.Int(), d.Value(), d.Bool()})
+	}
+	o.State = b
+}
 
 func (b *box) Repr() View { return Text("<box>") }
 
@@ -200,7 +234,8 @@ type latch struct {
 
 func latchType() *Type {
 	return &Type{Name: "latch",
-		New: func(o *Object, c *Call) error { o.State = new(latch); return nil },
+		New:  func(o *Object, c *Call) error { o.State = new(latch); return nil },
+		Load: func(o *Object, d *Decoder) { o.State = &latch{hold: d.Hold(), broken: d.Bool()} },
 		Methods: []Method{
 			{Name: "acquire", Flags: Parks, Fn: func(o *Object, c *Call) {
 				if l := o.State.(*latch); l.hold != nil {
@@ -263,11 +298,10 @@ func (l *latch) HeldBy(token uint64) bool {
 	return l.hold != nil && l.hold.Token == token
 }
 
-func (l *latch) Dump(b []byte) []byte {
-	if l.hold == nil {
-		return wire.AppendNil(b)
-	}
-	return wire.AppendUint(b, l.hold.Token)
+func (l *latch) Lists() []*Waiters { return []*Waiters{&l.waiters} }
+
+func (l *latch) Dump(b []byte) ([]byte, Rows) {
+	return AppendBool(AppendHold(b, l.hold), l.broken), nil
 }
 
 func (l *latch) Repr() View                       { return Text("<latch>") }

@@ -83,6 +83,10 @@ type Type struct {
 	// New sets o.State from the call's remaining arguments. Nil: the type
 	// cannot be created by clients.
 	New func(o *Object, c *Call) error
+	// Load sets o.State from what State.Dump appended. What it finds wrong it
+	// tells the decoder. The object's holds are there already, no other object
+	// is, and nothing is counted or kept anew.
+	Load func(o *Object, d *Decoder)
 	// Methods are numbered from FirstMethod on, in their order.
 	Methods []Method
 	// Outside marks a registered Go type: constructor and methods run outside
@@ -94,14 +98,18 @@ type Type struct {
 	// type and made at the first create.
 	Singleton bool
 
-	byName map[string]*Method
+	byName  map[string]*Method
+	known   int  // how many methods calls may name, see OpTypes
+	foreign bool // made by OpTypes: the program did not register it
 }
 
 // State is what an object is made of. Each is implemented beside its type.
 type State interface {
-	// Dump appends the whole state as one value: the same state, the same
-	// bytes. It serves to compare, and to restore.
-	Dump(b []byte) []byte
+	// Dump appends the whole state, from which Type.Load makes it again: the
+	// same state, the same bytes. What is large of it, it returns as rows, which
+	// stay as they are when the object changes; Load reads them behind what was
+	// appended.
+	Dump(b []byte) ([]byte, Rows)
 	// Repr returns, as a str, what Python's repr prints.
 	Repr() View
 	// Value returns the referent's value, or a view when it is large.
@@ -111,9 +119,15 @@ type State interface {
 	Each(yield func(wire.Raw) bool)
 }
 
-// Waitable is a State that calls may wait for. Serve gives them what is there;
-// the engine calls it when a session with waiters is back.
-type Waitable interface{ Serve(o *Object) }
+// Waitable is a State that calls may wait for.
+type Waitable interface {
+	// Serve gives them what is there; the engine calls it when a session with
+	// waiters is back.
+	Serve(o *Object)
+	// Lists returns, in a fixed order, the lists that calls of the object may
+	// stand in: its own, and those of another object's that it lets them wait in.
+	Lists() []*Waiters
+}
 
 // Holder is a State that sessions hold: a lock. DropHold ends one hold, as if
 // it had been released.
@@ -134,12 +148,13 @@ func (t *Type) prepare() {
 		m.number = uint32(FirstMethod + i)
 		t.byName[m.Name] = m
 	}
+	t.known = len(t.Methods)
 }
 
 // method returns the method that a call names, or nil.
 func (t *Type) method(number uint32, name []byte) *Method {
 	if number == 0 {
-		if m := t.byName[string(name)]; m != nil {
+		if m := t.byName[string(name)]; m != nil && int(m.number-FirstMethod) < t.known {
 			return m
 		}
 		for i := range commonMethods {
@@ -147,6 +162,17 @@ func (t *Type) method(number uint32, name []byte) *Method {
 				return m
 			}
 		}
+		return nil
+	}
+	if number >= FirstMethod && int(number-FirstMethod) >= t.known {
+		return nil
+	}
+	return t.numbered(number)
+}
+
+// numbered returns the method of that number, known or not, or nil.
+func (t *Type) numbered(number uint32) *Method {
+	if number == 0 {
 		return nil
 	}
 	if number < FirstMethod {

@@ -9,7 +9,12 @@ func (c *Call) Outside(run func(pause func()) any) {
 	if c.state != callRunning {
 		panic("engine: work for a call that is not running")
 	}
+	if c.query != 0 {
+		return // not answered: Apply runs it
+	}
 	c.Object.busy = c
+	c.run = run
+	c.Object.engine.runs++
 	c.Object.engine.startWork(c, Work{Run: run, Object: c.Object.ID})
 }
 
@@ -23,10 +28,19 @@ func (e *Engine) startWork(c *Call, w Work) {
 	}
 	c.state = callOutside
 	c.work = w.ID
+	c.order = e.nextPlace()
 	s.calls.Put(c.Serial, c)
 	s.running.Push(&c.inSession, c)
 	e.work[w.ID] = c
 	e.fx.Work = append(e.fx.Work, w)
+}
+
+// Provide keeps what Run returned, for when OpComplete comes from the log.
+// Without it, the engine does the work again then.
+func (e *Engine) Provide(work uint64, result any) {
+	if c := e.work[work]; c != nil && c.run != nil {
+		c.result = result
+	}
 }
 
 // complete is OpComplete: work outside is done.
@@ -36,8 +50,19 @@ func (e *Engine) complete(cmd *Command) error {
 		return wire.Errorf(wire.CodeInternal, "work %d is unknown or done", cmd.Work)
 	}
 	delete(e.work, cmd.Work)
+	result := cmd.Result
+	if c.run != nil && result == nil && cmd.Error == nil {
+		// The command came from a log.
+		if result = c.result; result == nil {
+			result = c.run(func() {})
+		}
+	}
 	c.inSession.Remove()
 	c.Session.calls.Remove(c.Serial)
+	if c.run != nil {
+		c.run, c.result = nil, nil
+		e.runs--
+	}
 	c.state = callRunning
 	o := c.Object
 	made := o // the object that was busy: for a constructor, the one being made
@@ -52,7 +77,7 @@ func (e *Engine) complete(cmd *Command) error {
 			c.Fail(refusal)
 			break
 		}
-		e.guarded(o, c, func(o *Object, c *Call) { c.Method.Finish(o, c, cmd.Result) })
+		e.guarded(o, c, func(o *Object, c *Call) { c.Method.Finish(o, c, result) })
 		if c.state == callRunning && c.Method != nil {
 			c.Fail(noAnswer(c))
 		}
@@ -170,7 +195,7 @@ func (e *Engine) unbusy(o *Object) {
 // lives in the server, keyed by the object's id.
 type outside struct{ object *Object }
 
-func (s outside) Dump(b []byte) []byte { return wire.AppendNil(b) }
+func (s outside) Dump(b []byte) ([]byte, Rows) { return b, nil }
 
 func (s outside) Repr() View {
 	return Text(AppendProxyName(nil, s.object.Ident()))

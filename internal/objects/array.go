@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -33,6 +34,7 @@ func arrayType() *engine.Type {
 		Name:   "Array",
 		Params: "typecode, sequence, strict=False",
 		New:    newArray,
+		Load:   loadArray,
 		Methods: []engine.Method{
 			{Name: "getitem", Params: "index", Result: "value", Flags: reads, Fn: on((*array).getitem)},
 			{Name: "setitem", Params: "index, value", Result: "None", Fn: on((*array).setitem)},
@@ -350,11 +352,50 @@ func (v arrayRepr) Append(b []byte) []byte {
 	return appendText(b, reprOf(v.all.Append(nil)))
 }
 
-// Dump appends whether the array is strict, and the array.
-func (a *array) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 2)
-	b = wire.AppendBool(b, a.strict)
-	return arrayView{a.code, a.size, a.pages, span{0, a.n, 1, a.n}}.Append(b)
+// Dump appends the typecode, whether the array is strict, and its pages as rows.
+func (a *array) Dump(b []byte) ([]byte, engine.Rows) {
+	b = engine.AppendBool(append(b, a.code), a.strict)
+	b = binary.AppendUvarint(b, uint64(a.n))
+	if a.n*a.size <= smallBytes {
+		b, _ = pageRows(a.pages).AppendRows(b, 0, maxInt)
+		return b, nil
+	}
+	return b, pageRows(a.all().pages)
+}
+
+// pageRows are the pages of an array.
+type pageRows []*page
+
+// AppendRows implements engine.Rows.
+func (p pageRows) AppendRows(b []byte, from uint64, limit int) ([]byte, uint64) {
+	start := len(b)
+	for i := int(from); i < len(p); i++ {
+		if len(b)-start >= limit {
+			return b, uint64(i)
+		}
+		b = engine.AppendText(b, p[i].data)
+	}
+	return b, 0
+}
+
+func loadArray(o *engine.Object, d *engine.Decoder) {
+	a := &array{code: d.Byte(), strict: d.Bool(), owner: new(owner)}
+	if a.size = wire.ElementSize(a.code); a.size == 0 {
+		d.Fail("typecode %d", a.code)
+		return
+	}
+	n := d.Uint()
+	for left := n * uint64(a.size); left > 0 && !d.Failed(); {
+		data := []byte(d.Text())
+		if uint64(len(data)) != min(left, pageSize) || n > uint64(maxInt/a.size) {
+			d.Fail("a page of %d bytes where %d are due", len(data), min(left, pageSize))
+			return
+		}
+		left -= uint64(len(data))
+		a.pages = append(a.pages, &page{a.owner, data})
+	}
+	a.n = int(n)
+	o.State = a
 }
 
 // Repr returns the array as Python prints it.

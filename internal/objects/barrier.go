@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -23,7 +24,7 @@ type barrier struct {
 }
 
 func barrierType() *engine.Type {
-	return &engine.Type{Name: "Barrier", Params: "parties, action=None, timeout=None", New: newBarrier, Methods: []engine.Method{
+	return &engine.Type{Name: "Barrier", Params: "parties, action=None, timeout=None", New: newBarrier, Load: loadBarrier, Methods: []engine.Method{
 		{Name: "wait", Result: "int", Flags: engine.Parks, Fn: on(barrierWait), Leave: leaveBarrier},
 		{Name: "reset", Result: "None", Fn: on(barrierReset)},
 		{Name: "abort", Result: "None", Fn: on(barrierAbort)},
@@ -148,16 +149,21 @@ func barrierBroken(b *barrier, o *engine.Object, c *engine.Call) error {
 	return returnBool(c, b.broken != nil)
 }
 
+// Serve has nothing to give: the last party serves all.
+func (b *barrier) Serve(o *engine.Object) {}
+
+// Lists returns the only list.
+func (b *barrier) Lists() []*engine.Waiters { return []*engine.Waiters{&b.waiters} }
+
 // Dump appends the whole state.
-func (b *barrier) Dump(dst []byte) []byte {
-	dst = wire.AppendArrayHeader(dst, 4)
-	dst = wire.AppendInt(dst, b.parties)
-	dst = wire.AppendInt(dst, b.timeout)
-	dst = wire.AppendInt(dst, int64(b.waiters.Len()))
-	if b.broken == nil {
-		return wire.AppendNil(dst)
-	}
-	return wire.AppendError(dst, b.broken)
+func (b *barrier) Dump(dst []byte) ([]byte, engine.Rows) {
+	dst = binary.AppendVarint(dst, b.parties)
+	dst = binary.AppendVarint(dst, b.timeout)
+	return engine.AppendFailure(dst, b.broken), nil
+}
+
+func loadBarrier(o *engine.Object, d *engine.Decoder) {
+	o.State = &barrier{id: o.ID, parties: d.Int(), timeout: d.Int(), broken: d.Failure()}
 }
 
 // Repr prints what Python does; the object's ident stands for the address.

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -24,7 +25,7 @@ type condition struct {
 }
 
 func conditionType() *engine.Type {
-	return &engine.Type{Name: "Condition", Params: "lock=None", New: newCondition, Methods: []engine.Method{
+	return &engine.Type{Name: "Condition", Params: "lock=None", New: newCondition, Load: loadCondition, Methods: []engine.Method{
 		{Name: "acquire", Params: "owner=0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquire), Leave: leaveAcquire, Undo: undoAcquire},
 		{Name: "release", Params: "owner=0, token=0 (token=0 over a Lock)", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "wait", Params: "owner=0", Result: "bool", Flags: engine.Parks, Fn: on(conditionWait), Leave: leaveWait, Granted: waitGranted, Undo: undoWait},
@@ -36,10 +37,24 @@ func conditionType() *engine.Type {
 	}}
 }
 
-func newCondition(o *engine.Object, c *engine.Call) error {
-	k := &condition{o: o}
-	k.own = mutex{o: o, reentrant: true}
+// conditionOf returns a condition over an RLock of its own.
+func conditionOf(o *engine.Object) *condition {
+	k := &condition{o: o, own: mutex{o: o, reentrant: true}}
 	k.m = &k.own
+	return k
+}
+
+// over makes it a condition over a lock, and reports whether the object is one.
+func (k *condition) over(target *engine.Object) bool {
+	l, ok := target.State.(*lock)
+	if ok {
+		k.m, k.lock = &l.mutex, target
+	}
+	return ok
+}
+
+func newCondition(o *engine.Object, c *engine.Call) error {
+	k := conditionOf(o)
 	if !c.Args.Nil() {
 		r, err := c.Args.Ref()
 		if err != nil {
@@ -49,14 +64,12 @@ func newCondition(o *engine.Object, c *engine.Call) error {
 		if refusal != nil {
 			return refusal
 		}
-		l, ok := target.State.(*lock)
-		if !ok {
+		if !k.over(target) {
 			return wire.Errorf(wire.CodeType, "Condition(): its lock is a %s; it must be a Lock or an RLock", target.Type.Name)
 		}
 		if err := c.Args.Done(); err != nil {
 			return err
 		}
-		k.m, k.lock = &l.mutex, target
 		o.Pin(target)
 	}
 	o.State = k
@@ -246,16 +259,25 @@ func (k *condition) DropHold(o *engine.Object, h *engine.Hold) { k.own.dropHold(
 // HeldBy reports whether the hold with that fencing token is on.
 func (k *condition) HeldBy(token uint64) bool { return k.m.HeldBy(token) }
 
-// Dump appends the whole state.
-func (k *condition) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 3)
+// Lists returns the lock's list, in which a notified wait stands, and its own.
+func (k *condition) Lists() []*engine.Waiters { return []*engine.Waiters{&k.m.waiters, &k.waiters} }
+
+// Dump appends the lock that was passed in, or the state of its own.
+func (k *condition) Dump(b []byte) ([]byte, engine.Rows) {
 	if k.lock != nil {
-		b = wire.AppendUint(b, k.lock.ID)
-	} else {
-		b = wire.AppendNil(b)
+		return binary.AppendUvarint(b, k.lock.ID), nil
 	}
-	b = k.own.Dump(b)
-	return wire.AppendInt(b, int64(k.waiters.Len()))
+	return k.own.dump(append(b, 0)), nil
+}
+
+func loadCondition(o *engine.Object, d *engine.Decoder) {
+	k := conditionOf(o)
+	if id := d.Uint(); id != 0 {
+		d.Object(id, k.over)
+	} else {
+		k.own.load(d)
+	}
+	o.State = k
 }
 
 // Repr prints what Python does; the object's ident stands for the address.

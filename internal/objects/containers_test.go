@@ -120,7 +120,7 @@ func (h *history) state(o wire.Ref) []byte {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return object.State.Dump(nil)
+	return stateOf(object)
 }
 
 // step makes one random call and checks that a refused one changed nothing.
@@ -225,9 +225,13 @@ func (h *history) references() {
 	}
 	model := make(map[uint64]int64)
 	for _, o := range h.refs {
-		_ = wire.ForEachRef(h.state(o), func(r wire.Ref) error {
-			model[r.ID]++
-			return nil
+		object, _ := h.w.e.Resolve(o)
+		object.State.Each(func(v wire.Raw) bool {
+			_ = wire.ForEachRef(v.Bytes(), func(r wire.Ref) error {
+				model[r.ID]++
+				return nil
+			})
+			return true
 		})
 	}
 	for _, o := range page.Rows {

@@ -17,6 +17,7 @@ func dictType() *engine.Type {
 		Name:   "dict",
 		Params: "pairs={}",
 		New:    newDict,
+		Load:   loadDict,
 		Methods: []engine.Method{
 			{Name: "get", Params: "key, default=None", Result: "value", Flags: reads, Fn: on((*dict).get)},
 			{Name: "getitem", Params: "key", Result: "value", Flags: reads, Fn: on((*dict).getitem)},

@@ -331,23 +331,13 @@ func (t *table) page(after uint64, limit int, what listing) wire.Raw {
 	return wire.OwnedRaw(append(b, rows...))
 }
 
-// Dump appends the counters, and each entry with its place.
-func (d *dict) Dump(b []byte) []byte { return d.table.dump(b) }
+// Dump appends the table.
+func (d *dict) Dump(b []byte) ([]byte, engine.Rows) { return d.table.dump(b) }
 
-func (t *table) dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 2+3*t.n)
-	b = wire.AppendUint(b, t.seq)
-	b = wire.AppendUint(b, t.version)
-	for e := range t.live().each {
-		b = wire.AppendUint(b, e.place())
-		b = append(b, e.key...)
-		if e.value == "" {
-			b = wire.AppendNil(b)
-		} else {
-			b = append(b, e.value...)
-		}
-	}
-	return b
+func loadDict(o *engine.Object, d *engine.Decoder) {
+	s := new(dict)
+	s.table.load(d, true)
+	o.State = s
 }
 
 // Repr returns the dict as Python prints it.

@@ -18,6 +18,7 @@ func eventType() *engine.Type {
 			o.State = new(event)
 			return nil
 		},
+		Load: loadEvent,
 		Methods: []engine.Method{
 			{Name: "set", Result: "None", Fn: eventSet},
 			{Name: "clear", Result: "None", Fn: eventClear},
@@ -65,7 +66,12 @@ func (e *event) Serve(o *engine.Object) {
 	}
 }
 
-func (e *event) Dump(b []byte) []byte { return wire.AppendBool(b, e.on) }
+// Lists returns the only list.
+func (e *event) Lists() []*engine.Waiters { return []*engine.Waiters{&e.waiters} }
+
+func (e *event) Dump(b []byte) ([]byte, engine.Rows) { return engine.AppendBool(b, e.on), nil }
+
+func loadEvent(o *engine.Object, d *engine.Decoder) { o.State = &event{on: d.Bool()} }
 
 func (e *event) Repr() engine.View {
 	if e.on {

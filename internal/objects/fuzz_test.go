@@ -31,10 +31,10 @@ func FuzzContainerCalls(f *testing.F) {
 		}
 		methods := w.e.Type(o.TypeID).Methods
 		object, _ := w.e.Resolve(o)
-		before := object.State.Dump(nil)
+		before := stateOf(object)
 		a := c.send(engine.Command{Object: o.ID, Method: methods[int(method)%len(methods)].Number(), Args: args})
 		a.mustEnd()
-		if a.err != nil && !bytes.Equal(object.State.Dump(nil), before) {
+		if a.err != nil && !bytes.Equal(stateOf(object), before) {
 			t.Fatalf("%s failed (%v) and changed the object", methods[int(method)%len(methods)].Name, a.err)
 		}
 	})

@@ -61,6 +61,10 @@ type answer struct {
 // newWorld returns a world with n sessions.
 func newWorld(t testing.TB, n int, change ...func(*engine.Config)) *world {
 	w := &world{t: t, e: engine.New(Types()...), now: 1}
+	w.journal.Twin = &engine.Twin{New: func() *engine.Engine { return engine.New(Types()...) }, Large: 64 << 10, Every: 1000}
+	if testing.Short() {
+		w.journal.Twin.Large, w.journal.Twin.Every = 1, 100
+	}
 	cfg := engine.DefaultConfig()
 	cfg.Seed = [16]byte{1, 2, 3}
 	for _, f := range change {
@@ -146,6 +150,9 @@ func (w *world) effects() {
 			}
 		}
 	}
+	if twin := w.journal.Twin; twin != nil && twin.Failed != nil {
+		w.t.Fatal(twin.Failed)
+	}
 	w.work = append(w.work, w.fx.Work...)
 }
 
@@ -190,7 +197,7 @@ func (w *world) close() {
 	if sum != w.journal.Sum() {
 		w.t.Fatalf("a replay gave other replies")
 	}
-	if got, want := e.Dump(nil), w.e.Dump(nil); !bytes.Equal(got, want) {
+	if got, want := e.Dump(nil), w.journal.State(w.e); !bytes.Equal(got, want) {
 		w.t.Fatalf("a replay gave another state:\n%x\n%x", got, want)
 	}
 }
@@ -402,6 +409,7 @@ func (c *client) hot(o wire.Ref, method string, args ...any) func() {
 	}
 	cmd := &engine.Command{Op: engine.OpCall, Session: c.id, Object: o.ID, Method: number, Args: encList(args)}
 	fx := &c.w.fx
+	c.w.journal.Twin = nil // these calls pass it by
 	var encoded []byte
 	return func() {
 		cmd.Acked = c.serial
@@ -422,4 +430,13 @@ func (c *client) hot(o wire.Ref, method string, args ...any) func() {
 			encoded = r.View.Append(encoded[:0])
 		}
 	}
+}
+
+// stateOf returns the whole state of an object, as it is written down.
+func stateOf(o *engine.Object) []byte {
+	b, rows := o.State.Dump(nil)
+	if rows != nil {
+		b, _ = rows.AppendRows(b, 0, maxInt)
+	}
+	return b
 }

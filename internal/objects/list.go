@@ -1,6 +1,8 @@
 package objects
 
 import (
+	"encoding/binary"
+
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -14,6 +16,7 @@ func listType() *engine.Type {
 		Name:   "list",
 		Params: "iterable=[]",
 		New:    newList,
+		Load:   loadList,
 		Methods: []engine.Method{
 			{Name: "getitem", Params: "index", Result: "value", Flags: reads, Fn: on((*list).getitem)},
 			{Name: "setitem", Params: "index, value", Result: "None", Flags: grows, Fn: on((*list).setitem)},
@@ -440,11 +443,43 @@ func (l *list) page(o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
-// Dump appends the version and the elements.
-func (l *list) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 2)
-	b = wire.AppendUint(b, l.seq.version)
-	return seqView{l.seq}.Append(b)
+// Dump appends the version, and the elements as rows.
+func (l *list) Dump(b []byte) ([]byte, engine.Rows) {
+	b = binary.AppendUvarint(b, l.seq.version)
+	b = binary.AppendUvarint(b, uint64(l.seq.n))
+	if l.seq.n <= smallView && l.seq.bytes <= smallBytes {
+		b, _ = seqRows(l.seq.blocks).AppendRows(b, 0, maxInt)
+		return b, nil
+	}
+	return b, seqRows(l.seq.clone().blocks)
+}
+
+// seqRows are the elements of a list.
+type seqRows []*block
+
+// AppendRows implements engine.Rows. A cursor is a block and a place in it.
+func (r seqRows) AppendRows(b []byte, from uint64, limit int) ([]byte, uint64) {
+	start, i := len(b), int(from&(1<<16-1))
+	for at := int(from >> 16); at < len(r); at++ {
+		for ; i < len(r[at].items); i++ {
+			if len(b)-start >= limit {
+				return b, uint64(at)<<16 | uint64(i)
+			}
+			b = append(b, r[at].items[i]...)
+		}
+		i = 0
+	}
+	return b, 0
+}
+
+func loadList(o *engine.Object, d *engine.Decoder) {
+	l := new(list)
+	version := d.Uint()
+	for n := d.Uint(); n > 0 && !d.Failed(); n-- {
+		l.seq.push(d.Value())
+	}
+	l.seq.version = version
+	o.State = l
 }
 
 // Repr returns the list as Python prints it.

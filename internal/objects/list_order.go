@@ -201,51 +201,82 @@ func (l *list) sort(o *engine.Object, c *engine.Call) error {
 // sorted returns the elements as Python's sort orders them: equal ones keep
 // their order, also when it goes down.
 func (q *seq) sorted(down bool, pause func()) order {
-	type element struct {
-		v  wire.Raw
-		at int
-	}
-	all := make([]element, 0, q.n)
+	all := make([]wire.Raw, 0, q.n)
 	for v := range q.all {
-		all = append(all, element{v, len(all)})
+		all = append(all, v)
 		if len(all)%pauseEvery == 0 {
 			pause()
 		}
 	}
-	var failed error
-	compared := 0
-	slices.SortFunc(all, func(a, b element) int {
-		if compared++; compared%pauseEvery == 0 {
-			pause()
-		}
-		if failed != nil {
-			return a.at - b.at
-		}
-		d, err := wire.Compare(a.v.Bytes(), b.v.Bytes())
-		if err != nil {
-			failed = err
-		}
-		switch {
-		case d == 0:
-			return a.at - b.at
-		case down:
-			return -d
-		}
-		return d
-	})
-	if failed != nil {
-		return order{err: failed}
+	m := merger{spare: make([]wire.Raw, len(all)), down: down, pause: pause}
+	m.sort(all)
+	if m.err != nil {
+		return order{err: m.err}
 	}
 	r := seq{n: q.n, bytes: q.bytes}
 	for part := range slices.Chunk(all, blockCap) {
-		b := &block{owner: r.me(), items: make([]wire.Raw, len(part))}
-		for i, e := range part {
-			b.items[i] = e.v
-		}
-		r.blocks = append(r.blocks, b)
+		r.blocks = append(r.blocks, &block{owner: r.me(), items: slices.Clone(part)})
 		pause()
 	}
 	return order{seq: r}
+}
+
+// merger sorts by merging. It is not Go's sort, whose result for values without
+// an order (NaN), and whose choice of the pair that an error names, may be
+// another with the next release: then two servers would disagree.
+type merger struct {
+	spare    []wire.Raw
+	down     bool
+	pause    func()
+	compared int
+	err      error
+}
+
+// sortedRun is up to how many elements are sorted by insertion.
+const sortedRun = 12
+
+// before reports whether b must stand before a, which stands before it now.
+func (m *merger) before(b, a wire.Raw) bool {
+	if m.compared++; m.compared%pauseEvery == 0 {
+		m.pause()
+	}
+	if m.err != nil {
+		return false
+	}
+	d, err := wire.Compare(b.Bytes(), a.Bytes())
+	if err != nil {
+		m.err = err
+		return false
+	}
+	if m.down {
+		return d > 0
+	}
+	return d < 0
+}
+
+func (m *merger) sort(all []wire.Raw) {
+	if len(all) <= sortedRun {
+		for i := 1; i < len(all); i++ {
+			for k := i; k > 0 && m.before(all[k], all[k-1]); k-- {
+				all[k], all[k-1] = all[k-1], all[k]
+			}
+		}
+		return
+	}
+	half := len(all) / 2
+	m.sort(all[:half])
+	m.sort(all[half:])
+	if !m.before(all[half], all[half-1]) {
+		return // in order already
+	}
+	left, right := append(m.spare[:0], all[:half]...), all[half:]
+	for to := 0; len(left) > 0; to++ {
+		if len(right) > 0 && m.before(right[0], left[0]) {
+			all[to], right = right[0], right[1:]
+		} else {
+			all[to], left = left[0], left[1:]
+		}
+	}
 }
 
 // thinned is a list without every step-th element of a part of it.

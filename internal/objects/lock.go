@@ -24,7 +24,7 @@ func newLock(reentrant bool) func(o *engine.Object, c *engine.Call) error {
 }
 
 func lockType() *engine.Type {
-	return &engine.Type{Name: "Lock", New: newLock(false), Methods: []engine.Method{
+	return &engine.Type{Name: "Lock", New: newLock(false), Load: loadLock(false), Methods: []engine.Method{
 		{Name: "acquire", Params: "owner=0, owned=False", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquire), Leave: leaveAcquire, Undo: undoAcquire},
 		{Name: "release", Params: "token=0", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: onMutex((*mutex).isLocked)},
@@ -33,6 +33,20 @@ func lockType() *engine.Type {
 }
 
 func (l *lock) core() *mutex { return &l.mutex }
+
+// Dump appends the whole state; whether it is an RLock, the typeid says.
+func (l *lock) Dump(b []byte) ([]byte, engine.Rows) { return l.dump(b), nil }
+
+func loadLock(reentrant bool) func(o *engine.Object, d *engine.Decoder) {
+	return func(o *engine.Object, d *engine.Decoder) {
+		l := &lock{mutex{o: o, reentrant: reentrant}}
+		l.load(d)
+		o.State = l
+	}
+}
+
+// Lists returns the only list.
+func (l *lock) Lists() []*engine.Waiters { return []*engine.Waiters{&l.waiters} }
 
 // Serve hands the lock on if it is free.
 func (l *lock) Serve(o *engine.Object) { l.serve() }

@@ -262,23 +262,10 @@ func (m *mutex) dropHold(h *engine.Hold) {
 // HeldBy reports whether the hold with that fencing token is on.
 func (m *mutex) HeldBy(token uint64) bool { return m.hold != nil && m.hold.Token == token }
 
-// Dump appends the hold and how many calls wait.
-func (m *mutex) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 4)
-	b = wire.AppendBool(b, m.reentrant)
-	b = wire.AppendBool(b, m.owned)
-	b = wire.AppendInt(b, int64(m.waiters.Len()))
-	if m.hold == nil {
-		return wire.AppendNil(b)
-	}
-	return dumpHold(b, m.hold)
+// dump appends the hold, and whether it has an owner.
+func (m *mutex) dump(b []byte) []byte {
+	return engine.AppendBool(engine.AppendHold(b, m.hold), m.owned)
 }
 
-func dumpHold(b []byte, h *engine.Hold) []byte {
-	b = wire.AppendArrayHeader(b, 5)
-	b = wire.AppendUint(b, h.Session.ID)
-	b = wire.AppendUint(b, h.Owner)
-	b = wire.AppendUint(b, h.Token)
-	b = wire.AppendInt(b, h.Since)
-	return wire.AppendInt(b, h.Count)
-}
+// load is the inverse of dump.
+func (m *mutex) load(d *engine.Decoder) { m.hold, m.owned = d.Hold(), d.Bool() }

@@ -18,6 +18,7 @@ func namespaceType() *engine.Type {
 		Name:   "Namespace",
 		Params: "attributes={}",
 		New:    newNamespace,
+		Load:   loadNamespace,
 		Methods: []engine.Method{
 			{Name: "getattr", Params: "name", Result: "value", Flags: reads, Fn: on((*namespace).get)},
 			{Name: "setattr", Params: "name, value", Result: "None", Flags: grows, Fn: on((*namespace).set)},
@@ -182,8 +183,14 @@ func (v namespaceRepr) Append(b []byte) []byte {
 	return wire.AppendStr(b, "Namespace("+strings.Join(parts, ", ")+")")
 }
 
-// Dump appends the counters, and each attribute with its place.
-func (n *namespace) Dump(b []byte) []byte { return n.table.dump(b) }
+// Dump appends the table.
+func (n *namespace) Dump(b []byte) ([]byte, engine.Rows) { return n.table.dump(b) }
+
+func loadNamespace(o *engine.Object, d *engine.Decoder) {
+	n := new(namespace)
+	n.table.load(d, true)
+	o.State = n
+}
 
 // Repr returns the namespace as Python prints it.
 func (n *namespace) Repr() engine.View { return namespaceRepr{n.table.view()} }

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -107,17 +108,6 @@ func (p *past) attempt() int64 {
 	return p.attempts + 1
 }
 
-// append appends the past as a value: nil, or [again, attempts, failures].
-func (p *past) append(b []byte) []byte {
-	if p == nil {
-		return wire.AppendNil(b)
-	}
-	b = wire.AppendArrayHeader(b, 3)
-	b = wire.AppendBool(b, p.again)
-	b = wire.AppendInt(b, p.attempts)
-	return p.appendFailures(b)
-}
-
 func (p *past) appendFailures(b []byte) []byte {
 	if p == nil {
 		return wire.AppendArrayHeader(b, 0)
@@ -171,6 +161,14 @@ func (s *outstanding) len() int { return s.out() + len(s.dead) }
 // enter makes an item one that is away until a time, or without an end.
 func (s *outstanding) enter(o *engine.Object, a *away) {
 	o.Charge(leaseCost)
+	s.link(a)
+	if a.until != 0 {
+		s.arm(o)
+	}
+}
+
+// link enters an item into the lists.
+func (s *outstanding) link(a *away) {
 	if a.hold == nil {
 		s.delayed++
 	} else {
@@ -182,7 +180,6 @@ func (s *outstanding) enter(o *engine.Object, a *away) {
 	}
 	if a.until != 0 {
 		heap.Push(&s.due, a)
-		s.arm(o)
 	}
 }
 
@@ -339,39 +336,44 @@ func (s *outstanding) inOrder() []*away {
 	return all
 }
 
-// dump appends all of it.
+// dump appends all of it but the dead: what is away, by token and then by time.
 func (s *outstanding) dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 5)
-	b = wire.AppendInt(b, s.attempts)
-	b = wire.AppendInt(b, int64(s.keepDead))
-	b = wire.AppendInt(b, s.dropped)
-	item := func(e *queued) {
-		b = append(b, e.raw...)
-		if e.key == "" {
-			b = wire.AppendNil(b)
-		} else {
-			b = append(b, e.key...)
-		}
-		b = wire.AppendUint(b, e.seq)
-		b = e.past.append(b)
-	}
-	b = wire.AppendArrayHeader(b, s.out())
+	b = binary.AppendVarint(b, s.attempts)
+	b = binary.AppendVarint(b, int64(s.keepDead))
+	b = binary.AppendVarint(b, s.dropped)
+	b = binary.AppendUvarint(b, uint64(s.out()))
 	for _, a := range s.inOrder() {
-		b = wire.AppendArrayHeader(b, 6)
-		item(&a.queued)
-		b = wire.AppendInt(b, a.until)
-		if a.hold == nil {
-			b = wire.AppendNil(b)
-		} else {
-			b = dumpHold(b, a.hold)
-		}
-	}
-	b = wire.AppendArrayHeader(b, len(s.dead))
-	for i := range s.dead {
-		b = wire.AppendArrayHeader(b, 4)
-		item(&s.dead[i])
+		b = engine.AppendHold(a.queued.dump(b), a.hold)
+		b = binary.AppendVarint(b, a.until)
 	}
 	return b
+}
+
+// load is the inverse of dump.
+func (s *outstanding) load(d *engine.Decoder) {
+	s.attempts, s.keepDead, s.dropped = d.Int(), int(d.Int()), d.Int()
+	last := uint64(0)
+	for n := d.Uint(); n > 0 && !d.Failed(); n-- {
+		a := &away{queued: readQueued(d), hold: d.Hold(), until: d.Int()}
+		switch {
+		case d.Failed():
+			return
+		case a.hold == nil && a.until == 0, a.hold != nil && a.hold.Token <= last:
+			d.Fail("an item that is away without end, or in the wrong order")
+			return
+		case a.hold != nil:
+			last = a.hold.Token
+		}
+		s.link(a)
+	}
+}
+
+// shift moves all ends.
+func (s *outstanding) shift(o *engine.Object, by int64) {
+	for _, a := range s.due { // all move alike: their order stays
+		a.until += by
+	}
+	s.arm(o)
 }
 
 // each calls yield with each value.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -106,7 +107,7 @@ func queueMethods() []engine.Method {
 }
 
 func queueType(name string) *engine.Type {
-	return &engine.Type{Name: name, Params: "maxsize=0", New: newQueue("queue.Queue", fifo, true), Methods: queueMethods()}
+	return &engine.Type{Name: name, Params: "maxsize=0", New: newQueue("queue.Queue", fifo, true), Load: loadQueue("queue.Queue", fifo), Methods: queueMethods()}
 }
 
 // cost checks the limits of the container before n items are added.
@@ -463,33 +464,46 @@ func (q *queue) Serve(o *engine.Object) {
 // Len returns how many items there are.
 func (q *queue) Len() int { return q.items.n }
 
-// Dump appends the whole state.
-func (q *queue) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 10)
-	b = wire.AppendInt(b, q.maxsize)
-	b = wire.AppendInt(b, q.unfinished)
-	b = wire.AppendUint(b, q.seq)
-	b = wire.AppendBool(b, q.shut)
-	b = wire.AppendBool(b, q.dropped)
-	b = wire.AppendInt(b, int64(q.getters.Len()))
-	b = wire.AppendInt(b, int64(q.putters.Len()))
-	b = wire.AppendInt(b, int64(q.joiners.Len()))
-	b = wire.AppendArrayHeader(b, q.items.n)
-	for _, block := range q.items.blocks {
-		for i := range block.items {
-			e := &block.items[i]
-			b = wire.AppendArrayHeader(b, 4)
-			b = append(b, e.raw...)
-			if e.key == "" {
-				b = wire.AppendNil(b)
-			} else {
-				b = append(b, e.key...)
-			}
-			b = wire.AppendUint(b, e.seq)
-			b = e.past.append(b)
-		}
+// Lists returns the three lists.
+func (q *queue) Lists() []*engine.Waiters {
+	return []*engine.Waiters{&q.getters, &q.putters, &q.joiners}
+}
+
+// Dump appends the counters and what is away, and as rows the items and then the
+// dead.
+func (q *queue) Dump(b []byte) ([]byte, engine.Rows) {
+	b = binary.AppendVarint(b, q.maxsize)
+	b = binary.AppendVarint(b, q.unfinished)
+	b = binary.AppendUvarint(b, q.seq)
+	b = engine.AppendBool(b, q.shut)
+	b = engine.AppendBool(b, q.dropped)
+	b = q.away.dump(b)
+	b = binary.AppendUvarint(b, uint64(q.items.n))
+	b = binary.AppendUvarint(b, uint64(len(q.away.dead)))
+	if q.items.n <= smallView && q.items.size+q.items.past <= smallBytes && len(q.away.dead) == 0 {
+		b, _ = queueRows(q.items.view(false, false).blocks).AppendRows(b, 0, maxInt)
+		return b, nil
 	}
-	return q.away.dump(b)
+	return b, queueRows(append(q.items.view(false, true).blocks, slices.Clone(q.away.dead)))
+}
+
+// loadQueue is newQueue for a state.
+func loadQueue(class string, kind queueKind) func(o *engine.Object, d *engine.Decoder) {
+	return func(o *engine.Object, d *engine.Decoder) {
+		q := &queue{id: o.ID, class: class, kind: kind, maxsize: d.Int(), unfinished: d.Int(), seq: d.Uint(), shut: d.Bool(), dropped: d.Bool()}
+		q.away.load(d)
+		items, dead := d.Uint(), d.Uint()
+		for ; items > 0 && !d.Failed(); items-- {
+			q.items.pushBack(readQueued(d))
+		}
+		for ; dead > 0 && !d.Failed(); dead-- {
+			q.away.dead = append(q.away.dead, readQueued(d))
+		}
+		if !d.Failed() {
+			q.away.arm(o)
+		}
+		o.State = q
+	}
 }
 
 // Repr prints what Python does; the object's ident stands for the address.

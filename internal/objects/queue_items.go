@@ -1,8 +1,10 @@
 package objects
 
 import (
+	"encoding/binary"
 	"slices"
 
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -329,4 +331,51 @@ func (v *queueView) Append(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// queueRows are items of a queue.
+type queueRows [][]queued
+
+// AppendRows implements engine.Rows. A cursor is a block and a place in it.
+func (r queueRows) AppendRows(b []byte, from uint64, limit int) ([]byte, uint64) {
+	start, i := len(b), int(from&(1<<32-1))
+	for at := int(from >> 32); at < len(r); at++ {
+		for ; i < len(r[at]); i++ {
+			if len(b)-start >= limit {
+				return b, uint64(at)<<32 | uint64(i)
+			}
+			b = r[at][i].dump(b)
+		}
+		i = 0
+	}
+	return b, 0
+}
+
+// dump appends an item: itself, its key, its place and its past.
+func (e *queued) dump(b []byte) []byte {
+	b = engine.AppendOptional(append(b, e.raw...), e.key)
+	b = binary.AppendUvarint(b, e.seq)
+	if e.past == nil {
+		return append(b, 0)
+	}
+	b = binary.AppendVarint(append(b, 1), e.past.attempts)
+	b = binary.AppendUvarint(b, uint64(len(e.past.failures)))
+	for _, f := range e.past.failures {
+		b = engine.AppendText(engine.AppendText(b, f.reason), f.worker)
+		b = binary.AppendVarint(b, f.at)
+	}
+	return b
+}
+
+// readQueued is the inverse of dump.
+func readQueued(d *engine.Decoder) queued {
+	e := queued{raw: d.Value(), key: d.Optional(), seq: d.Uint()}
+	if !d.Bool() {
+		return e
+	}
+	e.past = &past{again: true, attempts: d.Int()}
+	for n := d.Uint(); n > 0 && !d.Failed(); n-- {
+		e.past.failures = append(e.past.failures, failure{reason: d.Text(), worker: d.Text(), at: d.Int()})
+	}
+	return e
 }

@@ -7,7 +7,7 @@ import (
 // lifoQueueType is Python's queue.LifoQueue: a Queue whose get returns what was
 // put last.
 func lifoQueueType() *engine.Type {
-	return &engine.Type{Name: "LifoQueue", Params: "maxsize=0", New: newQueue("queue.LifoQueue", lifo, true), Methods: queueMethods()}
+	return &engine.Type{Name: "LifoQueue", Params: "maxsize=0", New: newQueue("queue.LifoQueue", lifo, true), Load: loadQueue("queue.LifoQueue", lifo), Methods: queueMethods()}
 }
 
 // priorityQueueType is Python's queue.PriorityQueue: get returns the least item
@@ -19,12 +19,12 @@ func priorityQueueType() *engine.Type {
 		engine.Method{Name: "put_priority", Params: "priority, item", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutPriority), Leave: queueLeavePut},
 		engine.Method{Name: "get_priority", Result: "tuple", Flags: engine.Parks, Fn: on(queueGetPriority), Leave: queueLeaveGet, Undo: queueUndo},
 	)
-	return &engine.Type{Name: "PriorityQueue", Params: "maxsize=0", New: newQueue("queue.PriorityQueue", priority, true), Methods: methods}
+	return &engine.Type{Name: "PriorityQueue", Params: "maxsize=0", New: newQueue("queue.PriorityQueue", priority, true), Load: loadQueue("queue.PriorityQueue", priority), Methods: methods}
 }
 
 // simpleQueueType is Python's queue.SimpleQueue: without bound, tasks or end.
 func simpleQueueType() *engine.Type {
-	return &engine.Type{Name: "SimpleQueue", New: newQueue("_queue.SimpleQueue", fifo, false), Methods: simpleQueueMethods()}
+	return &engine.Type{Name: "SimpleQueue", New: newQueue("_queue.SimpleQueue", fifo, false), Load: loadQueue("_queue.SimpleQueue", fifo), Methods: simpleQueueMethods()}
 }
 
 func queuePutPriority(q *queue, o *engine.Object, c *engine.Call) error {

@@ -270,6 +270,9 @@ func (q *queue) Wake(o *engine.Object, n int) int {
 	return ended
 }
 
+// Shift moves the ends of delays and leases.
+func (q *queue) Shift(o *engine.Object, by int64) { q.away.shift(o, by) }
+
 // DropHold ends a lease whose session is over, or whose object was removed.
 func (q *queue) DropHold(o *engine.Object, h *engine.Hold) {
 	if a := q.away.leased[h.Token]; a != nil {

@@ -6,7 +6,7 @@ import "github.com/syncmanager/syncmanager/internal/engine"
 // that the client chose; the same owner acquires it again without waiting, and
 // releases it as often.
 func rlockType() *engine.Type {
-	return &engine.Type{Name: "RLock", New: newLock(true), Methods: []engine.Method{
+	return &engine.Type{Name: "RLock", New: newLock(true), Load: loadLock(true), Methods: []engine.Method{
 		{Name: "acquire", Params: "owner=0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquire), Leave: leaveAcquire, Undo: undoAcquire},
 		{Name: "release", Params: "owner=0, token=0", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: onMutex((*mutex).isLocked)},

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -53,6 +54,7 @@ func newSemaphoreType(name string, bounded bool) *engine.Type {
 			o.State = s
 			return nil
 		},
+		Load: loadSemaphore(bounded),
 		Methods: []engine.Method{
 			{Name: "acquire", Params: "owner=0", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
 			{Name: "release", Params: "n=1", Result: "None", Fn: on(semaphoreRelease)},
@@ -92,23 +94,28 @@ func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
 
 // give hands a permit to a call, which gets its reply.
 func (s *semaphore) give(c *engine.Call) {
-	p := &permit{hold: s.o.NewHold(c.Session, c.Owner)}
+	c.Hold = s.o.NewHold(c.Session, c.Owner)
 	s.value--
+	s.enter(c.Hold)
+	s.o.Charge(permitCost)
+	c.ReturnInt(int64(c.Hold.Token))
+}
+
+// enter enters a hold as a permit.
+func (s *semaphore) enter(h *engine.Hold) {
+	p := &permit{hold: h}
 	if s.permits == nil {
 		s.permits = make(map[uint64]*permit)
 		s.bySess = make(map[uint64]*engine.List[permit])
 	}
-	s.permits[p.hold.Token] = p
+	s.permits[h.Token] = p
 	s.all.Push(&p.inAll, p)
-	own := s.bySess[c.Session.ID]
+	own := s.bySess[h.Session.ID]
 	if own == nil {
 		own = new(engine.List[permit])
-		s.bySess[c.Session.ID] = own
+		s.bySess[h.Session.ID] = own
 	}
 	own.Push(&p.inSession, p)
-	s.o.Charge(permitCost)
-	c.Hold = p.hold
-	c.ReturnInt(int64(p.hold.Token))
 }
 
 // forget takes a permit out. by is the session that ended it: another one than
@@ -266,17 +273,22 @@ func (s *semaphore) DropHold(o *engine.Object, h *engine.Hold) {
 // HeldBy reports whether the permit with that id is out.
 func (s *semaphore) HeldBy(token uint64) bool { return s.permits[token] != nil }
 
-// Dump appends the whole state.
-func (s *semaphore) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 4)
-	b = wire.AppendInt(b, s.initial)
-	b = wire.AppendInt(b, s.value)
-	b = wire.AppendInt(b, int64(s.waiters.Len()))
-	b = wire.AppendArrayHeader(b, s.all.Len())
-	for p := s.all.First(); p != nil; p = p.inAll.Next() {
-		b = dumpHold(b, p.hold)
+// Lists returns the only list.
+func (s *semaphore) Lists() []*engine.Waiters { return []*engine.Waiters{&s.waiters} }
+
+// Dump appends the values. The permits are the object's holds.
+func (s *semaphore) Dump(b []byte) ([]byte, engine.Rows) {
+	return binary.AppendVarint(binary.AppendVarint(b, s.initial), s.value), nil
+}
+
+func loadSemaphore(bounded bool) func(o *engine.Object, d *engine.Decoder) {
+	return func(o *engine.Object, d *engine.Decoder) {
+		s := &semaphore{o: o, bounded: bounded, initial: d.Int(), value: d.Int()}
+		for h := range o.Holds {
+			s.enter(h)
+		}
+		o.State = s
 	}
-	return b
 }
 
 // Repr prints what Python does; the object's ident stands for the address.

@@ -15,6 +15,7 @@ func setType() *engine.Type {
 		Name:   "set",
 		Params: "iterable=()",
 		New:    newSet,
+		Load:   loadSet,
 		Methods: []engine.Method{
 			{Name: "add", Params: "value", Result: "bool", Flags: grows, Fn: on((*set).add)},
 			{Name: "discard", Params: "value", Result: "bool", Fn: on((*set).discard)},
@@ -230,8 +231,14 @@ func (s *set) scan(o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
-// Dump appends the counters, and each element with its place.
-func (s *set) Dump(b []byte) []byte { return s.table.dump(b) }
+// Dump appends the table.
+func (s *set) Dump(b []byte) ([]byte, engine.Rows) { return s.table.dump(b) }
+
+func loadSet(o *engine.Object, d *engine.Decoder) {
+	s := new(set)
+	s.table.load(d, false)
+	o.State = s
+}
 
 // Repr returns the set as Python prints it, in the order of insertion.
 func (s *set) Repr() engine.View { return setRepr{s.table.view()} }

@@ -141,6 +141,9 @@ func appendPacked(b []byte, code byte, r *wire.Reader, strict bool) ([]byte, err
 		if strict && math.IsInf(float64(small), 0) && !math.IsInf(v, 0) {
 			return nil, wire.Errorf(wire.CodeOverflow, "%g is too large for typecode 'f'", v)
 		}
+		if small != small {
+			return binary.LittleEndian.AppendUint32(b, 0x7fc0_0000), nil // one NaN on every processor
+		}
 		return binary.LittleEndian.AppendUint32(b, math.Float32bits(small)), nil
 	}
 	if typ == wire.TypeStr {

@@ -19,6 +19,7 @@ func valueType() *engine.Type {
 		Name:   "Value",
 		Params: "typecode, value, strict=False",
 		New:    newValue,
+		Load:   loadValue,
 		Methods: []engine.Method{
 			{Name: "get", Result: "value", Flags: reads, Fn: on((*cell).get)},
 			{Name: "set", Params: "value", Result: "None", Flags: grows, Fn: on((*cell).set)},
@@ -176,12 +177,18 @@ func (s *cell) typecode(o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
-// Dump appends the typecode, whether it is enforced, and the value.
-func (s *cell) Dump(b []byte) []byte {
-	b = wire.AppendArrayHeader(b, 3)
-	b = append(b, s.code...)
-	b = wire.AppendBool(b, s.strict != 0)
-	return append(b, s.value...)
+// Dump appends the typecode, the one that is enforced, and the value.
+func (s *cell) Dump(b []byte) ([]byte, engine.Rows) {
+	b = append(append(b, s.code...), s.strict)
+	return append(b, s.value...), nil
+}
+
+func loadValue(o *engine.Object, d *engine.Decoder) {
+	s := &cell{code: d.Value(), strict: d.Byte(), value: d.Value()}
+	if s.strict != 0 && wire.ElementSize(s.strict) == 0 {
+		d.Fail("typecode %d", s.strict)
+	}
+	o.State = s
 }
 
 // Repr returns the text that Python prints.

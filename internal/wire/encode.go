@@ -54,9 +54,19 @@ func AppendUint(dst []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, 0xcf), v)
 }
 
-// AppendFloat appends a float, always as 64 bits: an integral float stays a float.
+// AppendFloat appends a float, always as 64 bits: an integral float stays a float,
+// and every NaN is one.
 func AppendFloat(dst []byte, v float64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst, 0xcb), math.Float64bits(v))
+	return binary.BigEndian.AppendUint64(append(dst, 0xcb), floatBits(v))
+}
+
+// floatBits returns the bits of a float. Which NaN a sum or a conversion gives
+// depends on the processor, so there is one for all.
+func floatBits(v float64) uint64 {
+	if v != v {
+		return 0x7ff8_0000_0000_0000
+	}
+	return math.Float64bits(v)
 }
 
 // AppendStr appends a str. s must be UTF-8, in which lone surrogates may stand
@@ -203,8 +213,8 @@ func insert(dst []byte, start int, hdr []byte) []byte {
 // AppendComplex appends a complex.
 func AppendComplex(dst []byte, v complex128) []byte {
 	dst = AppendExtHeader(dst, ExtComplex, 16)
-	dst = binary.BigEndian.AppendUint64(dst, math.Float64bits(real(v)))
-	return binary.BigEndian.AppendUint64(dst, math.Float64bits(imag(v)))
+	dst = binary.BigEndian.AppendUint64(dst, floatBits(real(v)))
+	return binary.BigEndian.AppendUint64(dst, floatBits(imag(v)))
 }
 
 // AppendByteArray appends a bytearray.
