@@ -53,6 +53,14 @@ type Config struct {
 	// under load. It is for programs that are a server and nothing else.
 	HeapReserve int
 
+	// Errors are errors that methods of registered types return, by codes. The
+	// code travels in the place of the Go type of an error that is or wraps one
+	// of them (the first by the alphabet if it is several), so that a client with
+	// the same codes in proxy.Config.Errors can tell it with errors.Is:
+	//
+	//	var errs = map[string]error{"no_account": ErrNoAccount} // in a package that both import
+	Errors map[string]error
+
 	// Logger gets the server's log. Nil: nothing is logged. Calls are traced
 	// at slog.LevelDebug.
 	Logger *slog.Logger

@@ -32,6 +32,7 @@ func (s *Server) openLocal() error {
 	}
 	session, err := client.Open(s.context, client.Config{
 		Dial: s.dialLocal, Program: s.config.Version, Lease: MaxLease, Logger: s.log, MaxMessage: s.config.MaxMessage,
+		Errors: s.config.Errors,
 	})
 	s.local.session = session
 	return err

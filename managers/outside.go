@@ -106,7 +106,7 @@ func (k *outside) invoke(in *instance, j *job, d *done) (value []byte, failure *
 	defer func() {
 		if p := recover(); p != nil {
 			k.server.log.Error("a method panicked", "method", name, "object", j.work.Object, "panic", p, "stack", string(debug.Stack()))
-			value, failure = nil, &wire.Error{Code: wire.CodePanic, Type: "panic", Message: fmt.Sprintf("%s: %v", name, p)}
+			value, failure = nil, &wire.Error{Code: wire.CodePanic, Type: "panic", Message: fmt.Sprintf("panic in %s: %v", name, p)}
 		}
 	}()
 	if j.ctx.Err() != nil {
@@ -149,7 +149,7 @@ func (k *outside) invoke(in *instance, j *job, d *done) (value []byte, failure *
 		last := results[len(results)-1]
 		results = results[:len(results)-1]
 		if !last.IsNil() {
-			return nil, j.failure(name, last.Interface().(error))
+			return nil, k.failure(j, name, last.Interface().(error))
 		}
 	}
 	if j.work.Construct {
@@ -164,15 +164,26 @@ func (k *outside) invoke(in *instance, j *job, d *done) (value []byte, failure *
 // failure returns the error of user code. When it is that the call was
 // cancelled or its time is up, the error says so; what the code did until then
 // is done.
-func (j *job) failure(name string, err error) *wire.Error {
+func (k *outside) failure(j *job, name string, err error) *wire.Error {
 	code := wire.CodeCancelled
 	switch over := j.ctx.Err(); {
 	case over == nil || !errors.Is(err, over):
-		return wire.AsError(err)
+		return k.server.userError(err)
 	case errors.Is(over, context.DeadlineExceeded):
 		code = wire.CodeTimeout
 	}
 	return &wire.Error{Code: code, Message: name + ": " + err.Error()}
+}
+
+// userError returns an error of user code as it travels: with its code if it has
+// one in Config.Errors.
+func (s *Server) userError(err error) *wire.Error {
+	for _, code := range slices.Sorted(maps.Keys(s.config.Errors)) {
+		if errors.Is(err, s.config.Errors[code]) {
+			return &wire.Error{Code: wire.CodeRemote, Type: code, Message: err.Error()}
+		}
+	}
+	return wire.AsError(err)
 }
 
 // keep keeps a new object.

@@ -96,7 +96,7 @@ func TestRegisteredType(t *testing.T) {
 			want   string
 			is     error
 		}{
-			{"Half", []any{7}, "*fmt.wrapError: 7 is odd", wire.ErrRemote},
+			{"Half", []any{7}, "7 is odd", wire.ErrRemote},
 			{"Explode", nil, "boom", wire.ErrPanic},
 			{"hidden", nil, `no exposed method "hidden"`, wire.ErrNotExposed},
 			{"Close", nil, `no exposed method "Close"`, wire.ErrNotExposed},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -63,6 +64,7 @@ var ErrServerClosed = errors.New("managers: server closed")
 // first call on; Err returns it as well.
 func NewServer(config Config) *Server {
 	config.setDefaults()
+	config.Errors = maps.Clone(config.Errors)
 	s := &Server{
 		config: config, log: config.Logger, generation: newGeneration(), started: time.Now(),
 		listeners: make(map[listener]struct{}),
@@ -86,6 +88,11 @@ func NewServer(config Config) *Server {
 	s.core = newCore(s)
 	s.outside = newOutside(s)
 	s.core.engine = engine.New(objects.Types()...)
+	for code, err := range config.Errors {
+		if code == "" || err == nil {
+			keysErr = errors.Join(keysErr, fmt.Errorf("managers: NewServer: Config.Errors has the code %q for the error %v; it needs a code and an error", code, err))
+		}
+	}
 	s.setupErr = errors.Join(keysErr, s.core.configure(config.Limits), registerIterator(s))
 	return s
 }

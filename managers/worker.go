@@ -333,7 +333,7 @@ func (k *outside) constructed(in *instance, j *job, err *wire.Error) {
 
 // vanished is the result of a job that has ended its goroutine.
 func (j *job) vanished() *wire.Error {
-	return &wire.Error{Code: wire.CodePanic, Type: "panic", Message: j.name() + ": the method has ended its goroutine"}
+	return &wire.Error{Code: wire.CodePanic, Type: "panic", Message: "panic in " + j.name() + ": the method has ended its goroutine"}
 }
 
 // enqueue lets a job wait for its turn. It returns a worker that is to be

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"time"
 
@@ -57,6 +58,12 @@ type Config struct {
 	// dict that has keys, and for none of them a field, is an error in any case.
 	StrictFields bool
 
+	// Errors are errors of the program's own, by codes that the server has for
+	// them too (managers.Config.Errors). When a method of a user's type returned
+	// such an error, or one that wraps it, what the call returns matches it with
+	// errors.Is, as it would in one process.
+	Errors map[string]error
+
 	// DialTimeout bounds one attempt to connect, handshakes included. 0 means
 	// 10 s.
 	DialTimeout time.Duration
@@ -85,7 +92,7 @@ func Connect(ctx context.Context, addr string, config Config) (*Manager, error) 
 	s, err := client.Open(ctx, client.Config{
 		Dial:    config.dialer(a),
 		Address: a.String(), Lease: config.Lease, Logger: config.Logger, OnExpired: config.OnExpired,
-		Program: config.Program, MaxMessage: config.MaxMessage, DialTimeout: config.DialTimeout, StrictFields: config.StrictFields,
+		Program: config.Program, MaxMessage: config.MaxMessage, DialTimeout: config.DialTimeout, StrictFields: config.StrictFields, Errors: maps.Clone(config.Errors),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)

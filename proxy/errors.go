@@ -7,11 +7,11 @@ import (
 )
 
 // RemoteError is an error that came from the server. Compare it with the
-// sentinels by errors.Is. One that a user's own method returned has the Go type
-// of the original in Type and matches ErrRemote; a panic matches ErrPanic.
+// sentinels by errors.Is. One that a user's own method returned matches ErrRemote,
+// and the error that Config.Errors has for its code; a panic matches ErrPanic.
 //
-//	Type    string // "*main.NoAccountError"; "" unless a user's method returned it
-//	Message string // its text; Error puts the Type in front, if there is one
+//	Type    string // the code, or the Go type "*main.NoAccountError"; "" unless a user's method returned it
+//	Message string // its text
 //	Safe    bool   // see SafeToRetry
 //
 // The texts of the built-in types are Python's, so they do not always name the

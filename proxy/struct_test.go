@@ -2,10 +2,14 @@ package proxy_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -115,5 +119,47 @@ func TestStrictFields(t *testing.T) {
 	must(t, err)
 	if got.A != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+var errNoAccount = errors.New("no such account")
+
+type bank struct{}
+
+func (bank) Wrapped() error { return fmt.Errorf("%w: eve", errNoAccount) }
+func (bank) Other() error   { return errors.New("out of money") }
+
+// An error of a user's own is told by errors.Is where both sides have its code,
+// and its text is the text alone.
+func TestOwnErrors(t *testing.T) {
+	ctx := context.Background()
+	codes := map[string]error{"no_account": errNoAccount}
+	key := auth.Generate()
+	srv := managers.NewServer(managers.Config{AuthKey: key, Errors: codes})
+	must(t, srv.RegisterValue("bank", bank{}, managers.TypeOptions{}))
+	must(t, srv.Listen(ctx, "pipe"))
+	go srv.Serve(ctx)
+	defer srv.Close()
+	for _, known := range []map[string]error{codes, nil} {
+		m, err := proxy.Connect(ctx, srv.Addrs()[0], proxy.Config{AuthKey: key, Errors: known})
+		must(t, err)
+		defer m.Close()
+		b, err := m.Create(ctx, "bank")
+		must(t, err)
+		_, err = proxy.Call[struct{}](ctx, b, "Wrapped")
+		var remote *proxy.RemoteError
+		if !errors.Is(err, proxy.ErrRemote) || !errors.As(err, &remote) || remote.Type != "no_account" || err.Error() != "no such account: eve" {
+			t.Errorf("got %#v", err)
+		}
+		if errors.Is(err, errNoAccount) != (known != nil) {
+			t.Errorf("with %d codes, errors.Is is %v", len(known), errors.Is(err, errNoAccount))
+		}
+		_, err = proxy.Call[struct{}](ctx, b, "Other")
+		if !errors.Is(err, proxy.ErrRemote) || errors.Is(err, errNoAccount) || err.Error() != "out of money" {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := managers.NewServer(managers.Config{AuthKey: key, Errors: map[string]error{"x": nil}}).Err(); err == nil {
+		t.Error("a code without an error is taken")
 	}
 }

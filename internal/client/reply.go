@@ -106,6 +106,9 @@ func (s *Session) answerCallLocked(c *Call, r *reply) error {
 		if err != nil {
 			return err
 		}
+		if e.Code == wire.CodeRemote && s.config.Errors != nil {
+			e.SetLocal(s.config.Errors[e.Type])
+		}
 		c.answered = e
 		if c.asked && e.Code == wire.CodeCancelled {
 			if c.answered = errCancelled; !e.Safe {

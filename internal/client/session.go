@@ -61,6 +61,10 @@ type Config struct {
 	// error.
 	StrictFields bool
 
+	// Errors are this program's own errors, by the codes that the server sends
+	// for them.
+	Errors map[string]error
+
 	// Program names this client in the server's listings. "" is the name of
 	// the executable.
 	Program string

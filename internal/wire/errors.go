@@ -112,11 +112,20 @@ func (c Code) Python() string {
 // errors.Is when their codes are equal and the target says no more than that.
 type Error struct {
 	Code    Code
-	Type    string // the Go type of a user's own error, else empty
+	Type    string // of a user's own error the code that it was registered with, or its Go type; else empty
 	Message string
 	Detail  Raw  // one encoded value with particulars, or empty
 	Safe    bool // the call had no effect and may be repeated
+
+	local error // what Type stands for in this program, or nil; does not travel
 }
+
+// SetLocal makes the error match, with errors.Is and errors.As, the one that its
+// Type stands for in this program.
+func (e *Error) SetLocal(err error) { e.local = err }
+
+// Unwrap returns what the error stands for in this program, or nil.
+func (e *Error) Unwrap() error { return e.local }
 
 // The sentinels. Compare with errors.Is.
 var (
@@ -176,14 +185,10 @@ func Errorf(c Code, format string, args ...any) *Error {
 	return &Error{Code: c, Message: fmt.Sprintf(format, args...), Safe: safeCodes[c]}
 }
 
-// Error returns the message; a user's own error is preceded by its Go type. The
-// message of a KeyError is the key alone, as in Python, and is preceded by what
-// is wrong with it.
+// Error returns the message. That of a KeyError is the key alone, as in Python,
+// and is preceded by the fault.
 func (e *Error) Error() string {
-	switch {
-	case e.Type != "":
-		return e.Type + ": " + e.Message
-	case e.Code == CodeKey && e != ErrKey:
+	if e.Code == CodeKey && e != ErrKey {
 		return ErrKey.Message + ": " + e.Message
 	}
 	return e.Message
