@@ -17,8 +17,8 @@ const module = "github.com/syncmanager/syncmanager"
 
 // floors is the house: a package may import those of lower floors alone.
 var floors = map[string]int{
-	"auth": 0, "internal/wire": 0, "internal/pickle": 0, "internal/defaults": 0, "internal/supervise": 0,
-	"internal/link": 1, "internal/engine": 1, "internal/group": 1,
+	"auth": 0, "internal/wire": 0, "internal/pickle": 0, "internal/defaults": 0, "internal/supervise": 0, "internal/journal": 0,
+	"internal/link": 1, "internal/engine": 1, "internal/group": 1, "internal/pickle/pickletest": 1,
 	"connection": 2, "internal/objects": 2,
 	"internal/client": 3, "internal/pydoor": 3,
 	"proxy": 4, "managers": 4,

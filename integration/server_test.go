@@ -59,6 +59,13 @@ func serverMethods(e *env) {
 
 	eq(e, "who waits on an object that nobody waits on", []proxy.WaiterInfo{})(e.m.Waiting(ctx, e.objects()[0].ID))
 
+	// Connections of Python programs, of which there are none
+	connections := must1[proxy.Page[proxy.ConnectionInfo]](e)(e.m.Connections(ctx, 0, 10))
+	if len(connections.Rows) != 0 {
+		e.Errorf("connections: %+v", connections.Rows)
+	}
+	is(e, "ending a connection that is not there", e.m.Disconnect(ctx, 1), proxy.ErrNotFound)
+
 	// A session that is ended
 	m := e.connect()
 	h := must1[*proxy.Hold](e)(must1[*proxy.Lock](e)(proxy.OpenLock(ctx, m, name+".lock")).Acquire(ctx))
