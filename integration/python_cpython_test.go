@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/syncmanager/syncmanager/integration/long"
 )
 
 // startManagerd builds managerd and runs it for Python clients; it returns
@@ -67,9 +69,7 @@ func startManagerd(t *testing.T) string {
 // CPython's own tests of shared objects, as they are installed, run against
 // managerd.
 func TestPythonOwnTests(t *testing.T) {
-	if testing.Short() {
-		t.Skip("CPython's own tests take a minute: not with -short")
-	}
+	long.Test(t)
 	all := pythons(t)
 	addr := startManagerd(t)
 	methods := []string{"fork", "spawn"}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/managers"
 	"github.com/syncmanager/syncmanager/proxy"
 )
@@ -575,9 +576,7 @@ m.jobs().get()
 
 // The references of a process that was killed are dropped, if operators want.
 func TestPythonDeadProcess(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
+	long.Test(t)
 	i := newest(t)
 	p := newPythonServer(t, managers.PythonConfig{DropDeadProcesses: true})
 	m := p.connect(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/integration/faults"
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/objects"
 )
@@ -61,7 +62,7 @@ func TestReplayOverTheStack(t *testing.T) {
 // their books.
 func replayTrial(t *testing.T, addr string, trial faults.Trial) {
 	twin := &engine.Twin{New: func() *engine.Engine { return freshEngine(t) }, Large: 32 << 10, Every: 100}
-	if testing.Short() {
+	if !long.Enabled() {
 		twin.Large, twin.Every = 1, 50
 	}
 	journal := engine.Journal{Twin: twin}

@@ -16,6 +16,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/managers"
 )
 
@@ -96,6 +97,7 @@ func TestBooksBalance(t *testing.T) {
 // TestBooksBalanceOverTheStack runs the same over TCP and TLS, by the real
 // clock.
 func TestBooksBalanceOverTheStack(t *testing.T) {
+	long.Test(t)
 	for _, addr := range []string{"tcp://127.0.0.1:0", "tcp+plain://127.0.0.1:0"} {
 		t.Run(addr, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +131,7 @@ func TestBooksBalanceOverTheStack(t *testing.T) {
 // end with the connections below them, and until then nothing is wrong with
 // what comes. yamux, which carries them, cannot run in a synctest bubble.
 func TestRawConnections(t *testing.T) {
+	long.Test(t)
 	t.Run("all", func(t *testing.T) {
 		places := make(chan struct{}, 6)
 		var all sync.WaitGroup

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/link"
 	"github.com/syncmanager/syncmanager/internal/wire"
 	"github.com/syncmanager/syncmanager/managers"
@@ -309,6 +310,7 @@ func TestKeysMadeToCollide(t *testing.T) {
 // TestClientThatDoesNotRead: what waits for a client that does not read is
 // bounded; then it is cut off, and its session lives on to the end of its lease.
 func TestClientThatDoesNotRead(t *testing.T) {
+	long.Test(t)
 	s := serve(t, plain, managers.Config{MaxUnsent: 1 << 20})
 	m := s.client()
 	g := beside(t, m)

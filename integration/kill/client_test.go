@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -223,6 +224,7 @@ func TestStoppedHolder(t *testing.T) {
 // TestStoppedForAMoment: a client that is stopped for less than its lease keeps
 // everything.
 func TestStoppedForAMoment(t *testing.T) {
+	long.Test(t)
 	s := serve(t)
 	ctx, m := s.ctx, s.client()
 	p := s.program("hold", 6*time.Second)

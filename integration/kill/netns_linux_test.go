@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -109,6 +110,7 @@ func TestCutNetwork(t *testing.T) {
 // session on both sides: the client gives its lock up no later than the server
 // does, though it hears nothing.
 func TestCutNetworkForLong(t *testing.T) {
+	long.Test(t)
 	n := newNetwork(t)
 	s := n.serve()
 	near := s.program("hold", 2*time.Second) // outside, its cable will be cut

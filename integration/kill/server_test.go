@@ -16,6 +16,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/link"
 	"github.com/syncmanager/syncmanager/internal/wire"
 	"github.com/syncmanager/syncmanager/proxy"
@@ -102,6 +103,7 @@ func (p *peer) open(t testing.TB, lease time.Duration) wire.Welcome {
 // expires nobody: neither clients that went on talking, nor those whose
 // connection was lost before.
 func TestStoppedServer(t *testing.T) {
+	long.Test(t)
 	s := serve(t)
 	const lease = 2 * time.Second
 	talks := s.peer()
@@ -148,6 +150,7 @@ func TestStoppedServer(t *testing.T) {
 // TestStoppedServerAndClients: clients of a server that is stopped for less than
 // their lease keep their locks; their calls wait and succeed.
 func TestStoppedServerAndClients(t *testing.T) {
+	long.Test(t)
 	s := serve(t)
 	holder, worker := s.program("hold", 6*time.Second), s.program("add", 6*time.Second)
 	holder.out.wait(t, "held")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -29,7 +30,7 @@ var peer = new(int)
 func newWorld(t testing.TB, n int, change ...func(*Config)) *world {
 	w := &world{t: t, e: New(toyTypes()...), now: 1, serials: map[uint64]uint64{}, replies: map[[2]uint64][]Reply{}}
 	w.journal.Twin = &Twin{New: func() *Engine { return New(toyTypes()...) }}
-	if testing.Short() {
+	if !long.Enabled() {
 		w.journal.Twin.Large, w.journal.Twin.Every = 1, 3
 	}
 	cfg := DefaultConfig()

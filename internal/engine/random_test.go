@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -240,7 +241,7 @@ func play(t testing.TB, in []byte, steps int, quick bool) *world {
 // after each command, and replays every one.
 func TestRandomHistories(t *testing.T) {
 	seeds := 300
-	if testing.Short() {
+	if !long.Enabled() {
 		seeds = 30
 	}
 	panics, calls := 0, 0

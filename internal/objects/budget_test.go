@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -78,9 +79,7 @@ func fillDict(c *client, o wire.Ref, n int) {
 
 // TestDictMemory measures the resident bytes of an entry.
 func TestDictMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills a large dict")
-	}
+	long.Test(t)
 	w := newWorld(t, 1)
 	c := w.clients[0]
 	d := c.create("dict")

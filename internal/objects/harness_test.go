@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -62,7 +63,7 @@ type answer struct {
 func newWorld(t testing.TB, n int, change ...func(*engine.Config)) *world {
 	w := &world{t: t, e: engine.New(Types()...), now: 1}
 	w.journal.Twin = &engine.Twin{New: func() *engine.Engine { return engine.New(Types()...) }, Large: 64 << 10, Every: 1000}
-	if testing.Short() {
+	if !long.Enabled() {
 		w.journal.Twin.Large, w.journal.Twin.Every = 1, 100
 	}
 	cfg := engine.DefaultConfig()

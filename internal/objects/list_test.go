@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -35,6 +36,7 @@ func TestListLikePython(t *testing.T) {
 // TestListLikeThisPython does the same with the python3 of this machine. The
 // texts of errors differ between versions.
 func TestListLikeThisPython(t *testing.T) {
+	long.Test(t)
 	required := strings.Contains(os.Getenv("SYNCMANAGER_TEST_REQUIRE"), "python")
 	python, err := exec.LookPath("python3")
 	if err != nil {

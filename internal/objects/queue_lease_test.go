@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/syncmanager/syncmanager/integration/long"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -212,7 +213,7 @@ func (w *world) hears(c *client, token uint64, fn func()) bool {
 // and knows of each item where it must be.
 func TestLeaseHistories(t *testing.T) {
 	histories := 300
-	if testing.Short() {
+	if !long.Enabled() {
 		histories = 60
 	}
 	for seed := range histories {

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/syncmanager/syncmanager/integration/long"
 )
 
 // oracle is a running Python that answers questions about pairs of values.
@@ -331,7 +333,7 @@ func TestAgainstPython(t *testing.T) {
 	o := startOracle(t)
 	g := generator{rand.New(rand.NewPCG(1, 2))}
 	pairs := 4000
-	if testing.Short() {
+	if !long.Enabled() {
 		pairs = 500
 	}
 	for range pairs {
