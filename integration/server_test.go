@@ -43,8 +43,8 @@ func serverMethods(e *env) {
 	if len(names) != 6 || names[0].Name != name || names[5].Name != name+".4" || names[0].TypeID != "dict" || *names[0].Len != 1 {
 		e.Errorf("names: %+v", names)
 	}
-	page := must1[[]proxy.ObjectInfo](e)(e.m.NamesPage(ctx, name, name+".1", 2))
-	if len(page) != 2 || page[0].Name != name+".2" {
+	page := must1[proxy.NamesPage](e)(e.m.NamesPage(ctx, proxy.NamesQuery{Prefix: name, After: name + ".1", Limit: 2}))
+	if len(page.Rows) != 2 || page.Rows[0].Name != name+".2" || page.Next != name+".3" {
 		e.Errorf("a page of names: %+v", page)
 	}
 

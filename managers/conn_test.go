@@ -176,7 +176,7 @@ func TestCallsOverAConnection(t *testing.T) {
 		if v, err := b.reply(waiting); v != true || err != nil {
 			t.Fatalf("wait = %v, %v; want true", v, err)
 		}
-		if v := a.must(0, "names"); len(v.([]any)) != 1 {
+		if v := a.must(0, "names"); len(v.([]any)[1].([]any)) != 1 {
 			t.Fatalf("names = %v", v)
 		}
 		if v := a.must(0, "info").(map[string]any); v["sessions"] != int64(2) {

@@ -58,7 +58,7 @@ func TestReplacedConnectionIsNotHeard(t *testing.T) {
 				if st := s.stats(); st.Sessions != 2 || st.Parked != 1 {
 					t.Errorf("after a late %s: %d sessions and %d waiting calls, want 2 and 1", what, st.Sessions, st.Parked)
 				}
-				if names := next.must(0, "names").([]any); len(names) != 1 {
+				if names := next.must(0, "names").([]any)[1].([]any); len(names) != 1 {
 					t.Errorf("after a late %s: names %v", what, names)
 				}
 			})

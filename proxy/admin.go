@@ -18,6 +18,17 @@ type ObjectInfo struct {
 	References int64  `msgpack:"references"` // to it in values that objects keep: containers, and a Condition's lock
 	Waiting    int64  `msgpack:"waiting"`    // calls that wait on it, up to 1000
 	Created    int64  `msgpack:"created"`    // nanoseconds since 1970, by the server's clock
+
+	State *ObjectState `msgpack:"state"` // if it was asked for, of locks, semaphores, Conditions and queues
+}
+
+// ObjectState is what a listing says of a lock or a queue.
+type ObjectState struct {
+	Held       int64      `msgpack:"held"`       // holds or permits that somebody has
+	Permits    *int64     `msgpack:"permits"`    // of a semaphore: those that are left
+	Holders    []LockInfo `msgpack:"holders"`    // the oldest first, up to 4; without Waiting and Owned
+	MaxSize    int64      `msgpack:"maxsize"`    // of a queue; 0 or less: no limit
+	Unfinished int64      `msgpack:"unfinished"` // of a queue: items without a TaskDone
 }
 
 // CreatedAt returns Created as a time.
@@ -61,26 +72,44 @@ func (m *Manager) Names(ctx context.Context, prefix string) ([]ObjectInfo, error
 	var all []ObjectInfo
 	after := ""
 	for {
-		rows, err := m.NamesPage(ctx, prefix, after, pageRows)
+		page, err := m.NamesPage(ctx, NamesQuery{Prefix: prefix, After: after, Limit: pageRows})
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, rows...)
-		if len(rows) < pageRows {
+		all = append(all, page.Rows...)
+		if after = page.Next; after == "" {
 			return all, nil
 		}
-		after = rows[len(rows)-1].Name
 	}
 }
 
-// NamesPage returns up to limit (1 to 1000) named objects whose names begin with
-// the prefix and come after the name after, in the order of their names.
-func (m *Manager) NamesPage(ctx context.Context, prefix, after string, limit int) ([]ObjectInfo, error) {
-	c := m.s.NewServerCall(&client.ServerNames, 3)
-	client.Arg(c, prefix)
-	client.Arg(c, after)
-	client.Arg(c, limit)
-	return client.Invoke[[]ObjectInfo](ctx, c)
+// NamesQuery says which named objects NamesPage returns.
+type NamesQuery struct {
+	Prefix string   // of their names
+	After  string   // they come after this name
+	Limit  int      // 1 to 1000
+	Types  []string // their typeids; none: all
+	State  bool     // with ObjectInfo.State
+}
+
+// NamesPage is one page of a listing by name. Next is the name that the next page
+// comes after, "" at the end.
+type NamesPage struct {
+	Next string
+	Rows []ObjectInfo
+}
+
+// NamesPage returns one page of named objects, in the order of their names. With
+// Types it may have fewer rows than Limit, or none, and not be the last: Next tells.
+// ErrUnknownType if one of the types is not registered.
+func (m *Manager) NamesPage(ctx context.Context, q NamesQuery) (NamesPage, error) {
+	c := m.s.NewServerCall(&client.ServerNames, 5)
+	client.Arg(c, q.Prefix)
+	client.Arg(c, q.After)
+	client.Arg(c, q.Limit)
+	client.Arg(c, append([]string{}, q.Types...))
+	client.Arg(c, q.State)
+	return client.Invoke[NamesPage](ctx, c)
 }
 
 // Objects returns up to limit (1 to 1000) objects, named and anonymous, that
@@ -90,15 +119,25 @@ func (m *Manager) Objects(ctx context.Context, after uint64, limit int) (Page[Ob
 	return listing[ObjectInfo](ctx, m, &client.ServerObjects, after, limit)
 }
 
-// SessionObjects is Objects for those that the session refers to; session 0 is
-// all. A page may have fewer rows than limit, or none, and not be the last: Next
-// tells. ErrNotFound if
-// there is no such session. It needs the role admin.
-func (m *Manager) SessionObjects(ctx context.Context, session, after uint64, limit int) (Page[ObjectInfo], error) {
-	c := m.s.NewServerCall(&client.ServerObjects, 3)
-	client.Arg(c, after)
-	client.Arg(c, limit)
-	client.Arg(c, session)
+// ObjectsQuery says which objects ObjectsPage returns.
+type ObjectsQuery struct {
+	Session uint64   // those that this session refers to; 0: all
+	After   uint64   // that were created after the one with this id
+	Limit   int      // 1 to 1000
+	Types   []string // their typeids; none: all
+	State   bool     // with ObjectInfo.State
+}
+
+// ObjectsPage is Objects with a choice. A page may have fewer rows than Limit, or
+// none, and not be the last: Next tells. ErrNotFound if there is no such session,
+// ErrUnknownType if one of the types is not registered. It needs the role admin.
+func (m *Manager) ObjectsPage(ctx context.Context, q ObjectsQuery) (Page[ObjectInfo], error) {
+	c := m.s.NewServerCall(&client.ServerObjects, 5)
+	client.Arg(c, q.After)
+	client.Arg(c, q.Limit)
+	client.Arg(c, q.Session)
+	client.Arg(c, append([]string{}, q.Types...))
+	client.Arg(c, q.State)
 	return client.Invoke[Page[ObjectInfo]](ctx, c)
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/client"
@@ -77,6 +78,21 @@ func (m *Manager) Lookup(ctx context.Context, name string) (*Ref, error) {
 	c := m.s.NewServerCall(&client.ServerLookup, 1)
 	client.Arg(c, name)
 	return named(ctx, c, name)
+}
+
+// LookupID returns the object with the id that listings give it, with or without a
+// name, or ErrNotFound. It needs the role admin.
+func (m *Manager) LookupID(ctx context.Context, id uint64) (*Ref, error) {
+	c := m.s.NewServerCall(&client.ServerLookup, 1)
+	client.Arg(c, id)
+	return named(ctx, c, fmt.Sprintf("#%d", id))
+}
+
+// RemoveID is Remove for the object with that id. It needs the role admin.
+func (m *Manager) RemoveID(ctx context.Context, id uint64) error {
+	c := m.s.NewServerCall(&client.ServerRemove, 1)
+	client.Arg(c, id)
+	return client.Exec(ctx, c)
 }
 
 // Attach returns the object that a token names. The token may come from any

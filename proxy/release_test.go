@@ -151,7 +151,7 @@ func TestObjectReferences(t *testing.T) {
 	must(t, err)
 	row := func(references int64) {
 		t.Helper()
-		page, err := m.SessionObjects(ctx, m.SessionID(), 0, 100)
+		page, err := m.ObjectsPage(ctx, proxy.ObjectsQuery{Session: m.SessionID(), Limit: 100})
 		must(t, err)
 		if len(page.Rows) != 2 || page.Rows[0].References != references || page.Rows[0].Sessions != 1 || page.Rows[1].References != 0 {
 			t.Errorf("%+v, want %d references to the first", page, references)
@@ -160,12 +160,12 @@ func TestObjectReferences(t *testing.T) {
 	row(2)
 	must(t, outer.Clear(ctx))
 	row(0)
-	all, err := m.SessionObjects(ctx, 0, 0, 100)
+	all, err := m.ObjectsPage(ctx, proxy.ObjectsQuery{Limit: 100})
 	must(t, err)
 	if len(all.Rows) != 2 {
 		t.Errorf("all objects: %+v", all)
 	}
-	_, err = m.SessionObjects(ctx, 9999, 0, 100)
+	_, err = m.ObjectsPage(ctx, proxy.ObjectsQuery{Session: 9999, Limit: 100})
 	wantErr(t, "a session that is not there", err, proxy.ErrNotFound)
 	runtime.KeepAlive(inner) // a proxy that nobody has releases its object
 	runtime.KeepAlive(outer)

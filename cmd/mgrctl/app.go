@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,8 @@ const defaultTimeout = 5 * time.Second
 func (f *flags) register(set *pflag.FlagSet) {
 	set.SortFlags = false
 	set.StringVarP(&f.output, "output", "o", "", "`format`: "+strings.Join(formats, ", ")+" (default: table on a terminal, raw elsewhere)")
-	set.DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait for an item, a lock, or the server (for that at least 2s); 0: without end")
+	f.timeout = defaultTimeout
+	set.Var((*secondsFlag)(&f.timeout), "timeout", "how long to wait for an item, a lock, or the server (for that at least 2s); seconds, or 1m30s; 0: without end")
 	set.StringVar(&f.context, "context", "", "`name` of the context to use (default: the current one)")
 	set.StringVar(&f.address, "address", "", "server's `address`: tcp://host:port, tcp+plain://host:port or unix:///path")
 	set.StringVar(&f.keyFile, "authkey-file", "", "`file` that holds the authkey")
@@ -110,6 +112,9 @@ func (a *app) onServer(v verb) func(*cobra.Command, []string) error {
 			return err
 		}
 		defer m.Close()
+		if err := mayDo(cmd, m.Role()); err != nil {
+			return err
+		}
 		return v(cmd.Context(), m, args)
 	}
 }
@@ -151,11 +156,33 @@ func (a *app) patience(ctx context.Context) (_ context.Context, _ context.Cancel
 	return ctx, cancel, a.flags.timeout, true
 }
 
-// find returns the object of a name or a token.
+// objectID reads #ID, an object's number in the listings.
+func objectID(name string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(name, "#")
+	id, err := strconv.ParseUint(digits, 10, 64)
+	return id, ok && err == nil
+}
+
+// nameOf is what names an object in every verb: its name, or #ID.
+func nameOf(o *proxy.ObjectInfo) string {
+	if o.Name == "" {
+		return fmt.Sprintf("#%d", o.ID)
+	}
+	return o.Name
+}
+
+// find returns the object of a name, a token, or, for admins, of #ID.
 func (a *app) find(ctx context.Context, m *proxy.Manager, name string) (*proxy.Ref, error) {
 	a.object = name
 	if isToken(name) {
 		return m.Attach(ctx, name)
+	}
+	if id, ok := objectID(name); ok {
+		r, err := m.LookupID(ctx, id)
+		if errors.Is(err, proxy.ErrNotFound) {
+			return nil, &failure{err: err, hint: "mgrctl object ls lists all objects"}
+		}
+		return r, err
 	}
 	r, err := m.Lookup(ctx, name)
 	if errors.Is(err, proxy.ErrNotFound) {
@@ -214,6 +241,21 @@ func (a *app) destroys(cmd *cobra.Command) *change {
 	}
 	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
 	return c
+}
+
+// needsAdmin marks a command that only admins may run.
+func needsAdmin(cmd *cobra.Command) { cmd.Annotations = map[string]string{"role": "admin"} }
+
+// mayDo checks, for --dry-run, whether the role of the key allows the change.
+func mayDo(cmd *cobra.Command, role string) error {
+	if dry, _ := cmd.Flags().GetBool("dry-run"); !dry || role == "admin" || role == "write" && cmd.Annotations["role"] == "" {
+		return nil
+	}
+	need := "write"
+	if cmd.Annotations["role"] != "" {
+		need = "admin"
+	}
+	return &failure{exit: exitDenied, code: "denied", err: fmt.Errorf("%s needs the role %s; this key has %s", verbName(cmd), need, role), hint: "mgrctl ping shows the role of the key in use"}
 }
 
 // skip reports whether the change is only to be told; what says it in words,

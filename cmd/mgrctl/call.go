@@ -18,7 +18,9 @@ func (a *app) callCommand() *cobra.Command {
 		Long: `Call calls an exposed method and prints its result. Without METHOD it lists the
 methods with their arguments, and marks those that change something.
 
-A method that can wait, such as get of a queue, waits for up to --timeout.
+An ARG may have the form NAME=VALUE, with the name of a parameter. A method that can
+wait, such as get of a queue, waits for up to --timeout; then the exit code is 5. A
+Barrier's wait that is given up breaks it for everybody: see "mgrctl barrier wait".
 What it hands over belongs to this command, which ends at once: a lock that it
 acquired is released.`,
 		Args: nargs(1, -1),
@@ -44,10 +46,8 @@ acquired is released.`,
 	ch := a.changes(cmd)
 	in := a.takesValues(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var values []value
-		if len(args) > 2 {
-			var err error
-			if values, err = in.values(args[2:]); err != nil {
+		for _, arg := range args[min(2, len(args)):] { // before the server is asked
+			if _, err := in.parse(arg); err != nil {
 				return err
 			}
 		}
@@ -69,15 +69,19 @@ acquired is released.`,
 			if err != nil {
 				return err
 			}
+			values, err := in.place(method.Params, args[2:])
+			if err != nil {
+				return err
+			}
 			if err := attach(bounded, m, values); err != nil {
 				return err
 			}
 			if !method.Reads && ch.skip("call %s of %s %q", method.Name, ref.TypeID(), args[0]) {
 				return nil
 			}
-			result, err := a.call(ctx, ref, method.Name, values)
+			result, err := a.waitCall(ctx, ref, args[0], method.Name, "", values)
 			if err != nil {
-				return misfit(err, method.String())
+				return misfit(fmt.Errorf("%s %q: %w", ref.TypeID(), args[0], err), method.String())
 			}
 			return a.value(result)
 		})(cmd, args)

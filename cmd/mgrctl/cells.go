@@ -72,21 +72,11 @@ func seconds(d time.Duration) cell {
 
 // valueCell is a value of an object.
 func valueCell(v value) cell {
-	return cell{clip(v.asText(), 80), v.asText(), string(v.asJSON())}
+	return cell{clip(v.asLine(), 80), v.asLine(), string(v.asJSON())}
 }
 
-// clip shortens a text to n characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for i := range s {
-		if n--; n == 0 {
-			return s[:i] + "…"
-		}
-	}
-	return s
-}
+// clip shortens a text to n cells.
+func clip(s string, n int) string { return cut(s, n) }
 
 // humanBytes writes a number of bytes with three digits at most.
 func humanBytes(n int64) string {

@@ -50,12 +50,10 @@ func (a *app) complete(ask func(ctx context.Context, m *proxy.Manager, args []st
 
 // names returns up to 1000 names that begin with the prefix.
 func names(ctx context.Context, m *proxy.Manager, prefix string, typeids ...string) ([]string, error) {
-	rows, err := m.NamesPage(ctx, prefix, "", 1000)
+	page, err := m.NamesPage(ctx, proxy.NamesQuery{Prefix: prefix, Limit: 1000, Types: typeids})
 	var list []string
-	for _, o := range rows {
-		if len(typeids) == 0 || slices.Contains(typeids, o.TypeID) {
-			list = append(list, o.Name)
-		}
+	for _, o := range page.Rows {
+		list = append(list, o.Name)
 	}
 	return list, err
 }

@@ -96,6 +96,9 @@ func checkAddress(s string) error {
 	if err == nil && a.Transport == connection.Memory {
 		return fmt.Errorf("bad address %q: it lies in the memory of one process; write tcp://host:port, tcp+plain://host:port or unix:///path", s)
 	}
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), ", unix:///path or pipe://name", " or unix:///path")) // a name in memory is of one process
+	}
 	return err
 }
 

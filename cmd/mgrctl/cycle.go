@@ -149,8 +149,8 @@ func shortest(steps [][][]step, stuck []bool, from int) []step {
 func (a *app) cycles(ctx context.Context, m *proxy.Manager) (map[uint64]string, error) {
 	types := append([]string{"Condition"}, lockTypes...)
 	var locks []contended
-	err := a.eachName(ctx, m, "", func(o *proxy.ObjectInfo) error {
-		if o.Waiting == 0 || !slices.Contains(types, o.TypeID) {
+	err := a.eachObject(ctx, m, choice{types: types}, func(o *proxy.ObjectInfo) error {
+		if o.Waiting == 0 {
 			return nil
 		}
 		bounded, cancel := a.within(ctx)

@@ -77,6 +77,9 @@ func (a *app) dictSetCommand() *cobra.Command {
 		Use:   "set NAME KEY VALUE [KEY VALUE...]",
 		Short: "Set the values of keys, all at once",
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && strings.Contains(args[1], "=") {
+				return usage(cmd, "%s: KEY and VALUE are arguments of their own: write %s", args[1], strings.Replace(args[1], "=", " ", 1))
+			}
 			if len(args) < 3 || len(args)%2 == 0 {
 				return usage(cmd, "%s takes a name, and then keys and values in turn", verbName(cmd))
 			}
@@ -90,6 +93,9 @@ func (a *app) dictSetCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if ifMissing && len(args) != 3 {
 			return usage(cmd, "--if-missing takes one key and its value")
+		}
+		if in.together(args[1:]) {
+			return usage(cmd, "%s: KEY and VALUE are arguments of their own: write %s; --string takes %q for a key", strings.Join(args[1:], " "), strings.Replace(args[1], "=", " ", 1), args[1])
 		}
 		var values []value
 		for i := 1; i < len(args); i += 2 {
@@ -106,6 +112,11 @@ func (a *app) dictSetCommand() *cobra.Command {
 			}
 			if err := attach(ctx, m, values); err != nil {
 				return err
+			}
+			if ch.dry && ifMissing {
+				if _, err := d.Get(ctx, args[1]); err == nil {
+					return &failure{exit: exitConflict, code: "exists", err: fmt.Errorf("dict %q has a key %q", args[0], args[1])}
+				}
 			}
 			switch {
 			case ch.skip("set %s of dict %q", count(len(values), "key"), args[0]):
@@ -141,8 +152,16 @@ func (a *app) dictDelCommand() *cobra.Command {
 	ch := a.changes(cmd)
 	cmd.RunE = a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
 		d, err := a.openDict(ctx, m, args[0])
-		if err != nil || ch.skip("delete %s of dict %q", count(len(args)-1, "key"), args[0]) {
+		if err != nil {
 			return err
+		}
+		if ch.dry && len(args) == 2 {
+			if _, err := d.Get(ctx, args[1]); err != nil {
+				return noKey(err, args[0], args[1])
+			}
+		}
+		if ch.skip("delete %s of dict %q", count(len(args)-1, "key"), args[0]) {
+			return nil
 		}
 		if len(args) == 2 {
 			return noKey(d.Delete(ctx, args[1]), args[0], args[1])
@@ -161,7 +180,7 @@ func (a *app) dictIncrCommand() *cobra.Command {
 		Use:   "incr NAME KEY [DELTA]",
 		Short: "Add to a key's number in one step, and print the sum",
 		Long: `Incr adds DELTA, by default 1, to a key's value in one step, and prints the sum.
-A key that is not there counts as 0. A negative DELTA comes after --.`,
+A key that is not there counts as 0.`,
 		Args:              nargs(2, 3),
 		ValidArgsFunction: a.completeNames(dictType),
 	}
@@ -182,7 +201,10 @@ A key that is not there counts as 0. A negative DELTA comes after --.`,
 			}
 			sum, err := d.AddDefault(ctx, args[1], value{arg: delta}, value{arg: int64(0)})
 			if errors.Is(err, proxy.ErrType) {
-				return &failure{err: err, hint: fmt.Sprintf("incr adds to a number; mgrctl dict set %s %s 0 makes the value one", args[0], args[1])}
+				return &failure{
+					err: fmt.Errorf("the value of key %q in dict %q is no number", args[1], args[0]), cause: err, code: "type",
+					hint: fmt.Sprintf("mgrctl dict get %s %s prints it; mgrctl dict set %s %s 0 makes it one", args[0], args[1], args[0], args[1]),
+				}
 			}
 			if err != nil {
 				return err
@@ -233,7 +255,7 @@ func addPairs(rows *listing, page []value, prefix string) error {
 }
 
 // keyCell is a key, which tables show whole.
-func keyCell(v value) cell { return cell{v.asText(), v.asText(), string(v.asJSON())} }
+func keyCell(v value) cell { return cell{v.asText(), v.asLine(), string(v.asJSON())} }
 
 func (a *app) dictScanCommand() *cobra.Command {
 	var (

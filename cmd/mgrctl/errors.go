@@ -88,26 +88,30 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 }
 
 func unknownVerb(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] == "help" {
 		return nil
 	}
 	err := usage(cmd, "%s has no verb %q", verbName(cmd), args[0])
 	cmd.SuggestionsMinimumDistance = 2
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		err.(*failure).hint = "did you mean " + strings.Join(s, " or ") + "?"
+	var there []string // the same word elsewhere: get, of dict, list and queue
+	for _, g := range cmd.Root().Commands() {
+		for _, c := range g.Commands() {
+			if c.Name() == args[0] || c.HasAlias(args[0]) {
+				there = append(there, verbName(c))
+			}
+		}
+	}
+	if len(there) == 0 {
+		there = cmd.SuggestionsFor(args[0])
+	}
+	if len(there) > 0 {
+		err.(*failure).hint = "did you mean " + strings.Join(there, " or ") + "?"
 	}
 	return err
 }
 
-func missingVerb(cmd *cobra.Command, _ []string) error {
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	return usage(cmd, "%s needs a verb: %s", verbName(cmd), strings.Join(names, ", "))
-}
+// missingVerb shows the help of a command that only has verbs below it.
+func missingVerb(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // unreachable is the error of a server that cannot be connected to.
 type unreachable struct {

@@ -9,13 +9,16 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncmanager/syncmanager/internal/wire"
 	"github.com/syncmanager/syncmanager/proxy"
 )
 
@@ -45,6 +48,11 @@ func (in *input) values(args []string) ([]value, error) {
 		values[i] = v
 	}
 	return values, nil
+}
+
+// together reports whether the arguments look like KEY=VALUE, all of them.
+func (in *input) together(args []string) bool {
+	return !in.string && !slices.ContainsFunc(args, func(arg string) bool { return !keyword.MatchString(arg) })
 }
 
 func (in *input) value(arg string) (value, error) {
@@ -103,10 +111,63 @@ func parseJSON(s string) (any, error) {
 	}
 	dec := json.NewDecoder(strings.NewReader(s))
 	dec.UseNumber()
-	return parseNext(dec, 0)
+	return (&jsonText{dec, s}).next(0)
 }
 
-func parseNext(dec *json.Decoder, depth int) (any, error) {
+// jsonText is a JSON text that is being parsed.
+type jsonText struct {
+	*json.Decoder
+	text string
+}
+
+// string returns the string that the decoder has just read: the halves of a surrogate
+// pair that stand alone are kept, as Python keeps them.
+func (dec *jsonText) string(s string) string {
+	if !strings.ContainsRune(s, utf8.RuneError) {
+		return s
+	}
+	end := int(dec.InputOffset())
+	start := end - 1 // of the text in quotes
+	for start--; dec.text[start] != '"' || escaped(dec.text[:start]); start-- {
+	}
+	var b []byte
+	for rest := dec.text[start+1 : end-1]; rest != ""; {
+		switch {
+		case rest[0] != '\\':
+			b, rest = append(b, rest[0]), rest[1:]
+		case rest[1] != 'u':
+			b, rest = append(b, plainEscapes[rest[1]]), rest[2:]
+		default:
+			r := hex4(rest[2:])
+			rest = rest[6:]
+			if utf16.IsSurrogate(r) && strings.HasPrefix(rest, `\u`) {
+				if both := utf16.DecodeRune(r, hex4(rest[2:])); both != utf8.RuneError {
+					r, rest = both, rest[6:]
+				}
+			}
+			if utf16.IsSurrogate(r) {
+				b = append(b, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+			} else {
+				b = utf8.AppendRune(b, r)
+			}
+		}
+	}
+	return string(b)
+}
+
+var plainEscapes = map[byte]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// hex4 reads four hexadecimal digits, which were checked.
+func hex4(s string) rune {
+	n, _ := strconv.ParseUint(s[:4], 16, 16)
+	return rune(n)
+}
+
+// escaped reports whether what follows the text is behind an odd number of
+// backslashes.
+func escaped(s string) bool { return (len(s)-len(strings.TrimRight(s, `\`)))%2 == 1 }
+
+func (dec *jsonText) next(depth int) (any, error) {
 	if depth > maxInputDepth {
 		return nil, &markError{fmt.Sprintf("it nests deeper than %d", maxInputDepth)}
 	}
@@ -117,13 +178,15 @@ func parseNext(dec *json.Decoder, depth int) (any, error) {
 	switch t := t.(type) {
 	case json.Delim:
 		if t == '[' {
-			return parseArray(dec, depth)
+			return dec.array(depth)
 		}
-		return parseObject(dec, depth)
+		return dec.object(depth)
 	case json.Number:
 		return parseNumber(t.String())
+	case string:
+		return dec.string(t), nil
 	}
-	return t, nil // nil, bool, string
+	return t, nil // nil, bool
 }
 
 func parseNumber(s string) (any, error) {
@@ -142,10 +205,10 @@ func parseNumber(s string) (any, error) {
 	return f, nil
 }
 
-func parseArray(dec *json.Decoder, depth int) (any, error) {
+func (dec *jsonText) array(depth int) (any, error) {
 	items := []any{}
 	for dec.More() {
-		x, err := parseNext(dec, depth+1)
+		x, err := dec.next(depth + 1)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +218,7 @@ func parseArray(dec *json.Decoder, depth int) (any, error) {
 	return items, err
 }
 
-func parseObject(dec *json.Decoder, depth int) (any, error) {
+func (dec *jsonText) object(depth int) (any, error) {
 	pairs := proxy.Pairs{}
 	at := map[string]int{}
 	for dec.More() {
@@ -163,11 +226,12 @@ func parseObject(dec *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := parseNext(dec, depth+1)
+		key, _ := k.(string)
+		key = dec.string(key)
+		x, err := dec.next(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		key, _ := k.(string)
 		if i, ok := at[key]; ok {
 			pairs[i].Value = x // the last one counts, as everywhere
 			continue
@@ -226,12 +290,27 @@ func readList(x any) ([]any, error) {
 	return l, nil
 }
 
+// readMembers reads the members of a set. Of those that are equal, as 1 and 1.0 are,
+// the first stays.
 func readMembers(x any) ([]any, error) {
 	l, err := readList(x)
-	for i := range l {
-		l[i] = asKey(l[i])
+	seen := map[string]bool{}
+	members := l[:0]
+	for _, m := range l {
+		m = asKey(m)
+		if b, e := wire.Marshal(nil, m); e == nil { // a token is not to be had yet
+			key, _, e := wire.AppendKey(nil, b)
+			if e != nil {
+				return nil, e
+			}
+			if seen[string(key)] {
+				continue
+			}
+			seen[string(key)] = true
+		}
+		members = append(members, m)
 	}
-	return l, err
+	return members, err
 }
 
 // asKey makes tuples of arrays: among keys and members of sets they can be

@@ -29,7 +29,16 @@ func (a *app) openList(ctx context.Context, m *proxy.Manager, name string) (*pro
 
 // onList runs f on the list that the first argument names.
 func (a *app) onList(f func(ctx context.Context, m *proxy.Manager, l *proxy.List[value], args []string) error) func(*cobra.Command, []string) error {
-	return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+	return a.on(a.listVerb(f))
+}
+
+// streamList is onList for what may go on for longer than --timeout.
+func (a *app) streamList(f func(ctx context.Context, m *proxy.Manager, l *proxy.List[value], args []string) error) func(*cobra.Command, []string) error {
+	return a.stream(a.listVerb(f))
+}
+
+func (a *app) listVerb(f func(ctx context.Context, m *proxy.Manager, l *proxy.List[value], args []string) error) verb {
+	return func(ctx context.Context, m *proxy.Manager, args []string) error {
 		l, err := a.openList(ctx, m, args[0])
 		if err != nil {
 			return err
@@ -39,7 +48,7 @@ func (a *app) onList(f func(ctx context.Context, m *proxy.Manager, l *proxy.List
 			return &failure{err: fmt.Errorf("list %q: %w", args[0], err), hint: "mgrctl list len " + args[0] + " prints its length"}
 		}
 		return err
-	})
+	}
 }
 
 // index reads an index; below 0 it counts from the end.
@@ -51,11 +60,11 @@ func index(cmd *cobra.Command, arg string) (int, error) {
 	return i, nil
 }
 
-const negative = "An INDEX below 0 counts from the end, and comes after --."
+const fromEnd = "An INDEX below 0 counts from the end."
 
 func (a *app) listGetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "get NAME INDEX", Short: "Print an element", Long: "Get prints an element. " + negative,
+		Use: "get NAME INDEX", Short: "Print an element", Long: "Get prints an element. " + fromEnd,
 		Args: nargs(2, 2), ValidArgsFunction: a.completeNames(listType),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i, err := index(cmd, args[1])
@@ -85,7 +94,7 @@ func (a *app) listInsertCommand() *cobra.Command {
 
 // listPlace makes a command that puts a value at an index.
 func (a *app) listPlace(use, short, what string, put func(ctx context.Context, l *proxy.List[value], i int, v value) error) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Long: short + ". " + negative, Args: nargs(3, 3), ValidArgsFunction: a.completeNames(listType)}
+	cmd := &cobra.Command{Use: use, Short: short, Long: short + ". " + fromEnd, Args: nargs(3, 3), ValidArgsFunction: a.completeNames(listType)}
 	ch := a.changes(cmd)
 	in := a.takesValues(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -111,16 +120,21 @@ func (a *app) listAppendCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "append NAME VALUE...", Short: "Add elements at the end, all at once", Args: nargs(2, -1), ValidArgsFunction: a.completeNames(listType)}
 	ch := a.changes(cmd)
 	in := a.takesValues(cmd)
+	from := takesLines(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		values, err := in.values(args[1:])
 		if err != nil {
 			return err
 		}
-		return a.onList(func(ctx context.Context, m *proxy.Manager, l *proxy.List[value], args []string) error {
-			if err := attach(ctx, m, values); err != nil || ch.skip("append %s to list %q", count(len(values), "element"), args[0]) {
-				return err
-			}
-			return l.Extend(ctx, values...)
+		return a.streamList(func(ctx context.Context, m *proxy.Manager, l *proxy.List[value], args []string) error {
+			return from.each(ctx, m, in, values, func(_ int, values []value) error {
+				if ch.skip("append %s to list %q", count(len(values), "element"), args[0]) {
+					return nil
+				}
+				bounded, cancel := a.within(ctx)
+				defer cancel()
+				return l.Extend(bounded, values...)
+			})
 		})(cmd, args)
 	}
 	return cmd
@@ -128,7 +142,7 @@ func (a *app) listAppendCommand() *cobra.Command {
 
 func (a *app) listPopCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "pop NAME [INDEX]", Short: "Remove an element, by default the last, and print it", Long: "Pop removes an element, by default the last, and prints it. " + negative,
+		Use: "pop NAME [INDEX]", Short: "Remove an element, by default the last, and print it", Long: "Pop removes an element, by default the last, and prints it. " + fromEnd,
 		Args: nargs(1, 2), ValidArgsFunction: a.completeNames(listType),
 	}
 	ch := a.changes(cmd)
@@ -141,22 +155,45 @@ func (a *app) listPopCommand() *cobra.Command {
 			}
 		}
 		return a.onList(func(ctx context.Context, _ *proxy.Manager, l *proxy.List[value], args []string) error {
-			if ch.skip("pop element %d of list %q", i, args[0]) {
-				return nil
+			if err := a.has(ctx, ch, l, i); err != nil || ch.skip("pop element %d of list %q", i, args[0]) {
+				return err
 			}
 			v, err := l.PopAt(ctx, i)
 			if err != nil {
 				return err
 			}
-			return a.value(v)
+			if err := a.value(v); err != nil {
+				return errors.Join(err, putBack(ctx, l, i, v))
+			}
+			return nil
 		})(cmd, args)
 	}
 	return cmd
 }
 
+// putBack puts an element that could not be written out where it was.
+func putBack(ctx context.Context, l *proxy.List[value], i int, v value) error {
+	if i == -1 {
+		return l.Append(ctx, v)
+	}
+	if i < 0 {
+		i++ // counted from the end, which is nearer by one now
+	}
+	return l.Insert(ctx, i, v)
+}
+
+// has checks, for --dry-run, that there is an element.
+func (a *app) has(ctx context.Context, ch *change, l *proxy.List[value], i int) error {
+	if !ch.dry {
+		return nil
+	}
+	_, err := l.Get(ctx, i)
+	return err
+}
+
 func (a *app) listDelCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "del NAME INDEX", Short: "Delete an element", Long: "Del deletes an element. " + negative,
+		Use: "del NAME INDEX", Short: "Delete an element", Long: "Del deletes an element. " + fromEnd,
 		Args: nargs(2, 2), ValidArgsFunction: a.completeNames(listType),
 	}
 	ch := a.changes(cmd)
@@ -166,8 +203,8 @@ func (a *app) listDelCommand() *cobra.Command {
 			return err
 		}
 		return a.onList(func(ctx context.Context, _ *proxy.Manager, l *proxy.List[value], args []string) error {
-			if ch.skip("delete element %d of list %q", i, args[0]) {
-				return nil
+			if err := a.has(ctx, ch, l, i); err != nil || ch.skip("delete element %d of list %q", i, args[0]) {
+				return err
 			}
 			return l.Delete(ctx, i)
 		})(cmd, args)

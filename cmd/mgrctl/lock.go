@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,9 +29,12 @@ of one has a fencing token: a number above that of every hold before.`
 	return cmd
 }
 
-// openLock returns the lock. A name that is not taken becomes a Lock.
-func (a *app) openLock(ctx context.Context, m *proxy.Manager, name string) (*proxy.Ref, error) {
+// openLock returns the lock. With create, a name that is not taken becomes a Lock.
+func (a *app) openLock(ctx context.Context, m *proxy.Manager, name string, create bool) (*proxy.Ref, error) {
 	ref, err := a.findTyped(ctx, m, name, lockTypes...)
+	if errors.Is(err, proxy.ErrNotFound) && !create {
+		return nil, &failure{err: fmt.Errorf("there is no lock %q", name), cause: err, code: "not_found", hint: "mgrctl lock ls lists the locks; --create makes a Lock of that name"}
+	}
 	if errors.Is(err, proxy.ErrNotFound) {
 		bounded, cancel := a.within(ctx)
 		defer cancel()
@@ -90,11 +94,17 @@ func (a *app) acquire(ctx context.Context, ref *proxy.Ref, name string) (*proxy.
 }
 
 func (a *app) lockRunCommand() *cobra.Command {
+	var (
+		create bool
+		fail   int
+	)
 	cmd := &cobra.Command{
 		Use:   "run NAME -- CMD [ARG...]",
 		Short: "Run a command while holding a lock",
 		Long: `Run waits for the lock for up to --timeout, runs the command, and releases the
-lock. A name that is not taken becomes a Lock. The exit code is the command's.
+lock. The exit code is the command's; when the lock is not to be had, or lost, it is
+one of mgrctl's, or that of --fail-code, which tells it from the command's own. A name
+that is not taken is an error; with --create it becomes a Lock.
 
 The command finds the fencing token in ` + tokenEnv + `. If the hold is
 lost while it runs, because the server was out of reach for too long or somebody
@@ -108,17 +118,19 @@ released the lock, the command gets SIGTERM, and is killed 5 s later.`,
 		ValidArgsFunction: a.completeNames(lockTypes...),
 	}
 	ch := a.changes(cmd)
-	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+	cmd.Flags().BoolVar(&create, "create", false, "make a Lock if there is no lock of that name")
+	cmd.Flags().IntVar(&fail, "fail-code", 0, "exit `code` when the command did not run, or was stopped: 1 to 255")
+	run := a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
 		name := args[0]
 		a.object = name
 		path, err := exec.LookPath(args[1])
 		if err != nil {
 			return err
 		}
-		if ch.skip("run %q while holding %q", path, name) {
-			return nil
+		if ch.dry {
+			return a.rehearse(ctx, ch, m, name, create, fmt.Sprintf("run %q while holding %q", path, name))
 		}
-		ref, err := a.openLock(ctx, m, name)
+		ref, err := a.openLock(ctx, m, name, create)
 		if err != nil {
 			return err
 		}
@@ -134,7 +146,41 @@ released the lock, the command gets SIGTERM, and is killed 5 s later.`,
 		}
 		return err
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if fail < 0 || fail > 255 {
+			return usage(cmd, "--fail-code %d: it lies between 1 and 255", fail)
+		}
+		err := run(cmd, args)
+		if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended && fail != 0 {
+			return &failure{err: err, exit: fail}
+		}
+		return err
+	}
 	return cmd
+}
+
+// rehearse is --dry-run of what takes a lock: it checks that there is one, and says
+// who has it.
+func (a *app) rehearse(ctx context.Context, ch *change, m *proxy.Manager, name string, create bool, what string) error {
+	ref, err := a.findTyped(ctx, m, name, lockTypes...)
+	if errors.Is(err, proxy.ErrNotFound) && create {
+		ch.skip("create Lock %q, and %s", name, what)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	bounded, cancel := a.within(ctx)
+	defer cancel()
+	s, err := lockState(bounded, ref)
+	if err != nil {
+		return err
+	}
+	if s.locked && len(s.holders) > 0 {
+		what = fmt.Sprintf("wait for %s, and %s", holderName(&s.holders[0], len(s.holders), nil), what)
+	}
+	ch.skip("%s", what)
+	return nil
 }
 
 // tokenEnv is where the command of lock run finds the fencing token.
@@ -186,8 +232,9 @@ func (a *app) runHolding(hold *proxy.Hold, path string, argv []string) error {
 }
 
 func (a *app) lockLsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "ls [PREFIX]",
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "ls [PATTERN]",
 		Short: "List the named locks and who has them",
 		Long: `List the named locks, who has them since when, and how many calls wait for them.
 
@@ -197,67 +244,85 @@ which client 3 has. It is a suspicion, since anybody may release a Lock or a
 semaphore, and since the threads of a client are told apart by their owners alone:
 if SINCE shows the holds to be old it is most likely a deadlock, if not it may be a
 moment's coincidence. A semaphore counts if all who have its permits are stuck. Conditions
-count as well, though they have no rows. Locks without a name are not looked at,
-and of the calls that wait for one lock only the first 1000. For cycles it needs the
-role admin.`,
+count as well, though they have no rows. Cycles through locks
+without a name are not looked for, and of the calls that wait for one lock only the first 1000. For cycles it needs the
+role admin.
+
+HOLDER is the program, host and process; of a Python program the thread and the peer,
+which is told to the role admin.`,
 		Args: nargs(0, 1),
-		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
-			rows := a.rows(
-				column{key: "name", head: "NAME", name: true}, column{key: "typeid", head: "TYPE"}, column{key: "locked", head: "LOCKED"}, column{key: "holder", head: "HOLDER"},
-				column{key: "since", head: "SINCE"}, column{key: "waiting", head: "WAITING"}, column{key: "token", head: "TOKEN"}, column{key: "session", head: "SESSION", wide: true},
-				column{key: "cycle", head: "CYCLE"},
-			)
-			cycles, err := a.cycles(ctx, m)
-			if err != nil {
-				return err
-			}
-			prefix := ""
-			if len(args) == 1 {
-				prefix = args[0]
-			}
-			err = a.eachName(ctx, m, prefix, func(o *proxy.ObjectInfo) error {
-				if !slices.Contains(lockTypes, o.TypeID) {
-					return nil
-				}
-				bounded, cancel := a.within(ctx)
-				defer cancel()
-				ref, err := m.Lookup(bounded, o.Name)
-				if errors.Is(err, proxy.ErrNotFound) {
-					return nil // removed meanwhile
-				}
-				if err != nil {
-					return err
-				}
-				defer ref.Drop()
-				s, err := lockState(bounded, ref)
-				if err != nil {
-					return err
-				}
-				none := cell{"-", "", "null"}
-				cells := []cell{text(o.Name), text(o.TypeID), boolean(s.locked), none, none, number(o.Waiting), none, none, none}
-				if len(s.holders) > 0 {
-					h := &s.holders[0]
-					cells[3], cells[4], cells[6], cells[7] = text(holderName(h, len(s.holders))), instant(time.Unix(0, h.Since)), ident(h.Token), ident(h.Session)
-				}
-				for i := range s.holders {
-					if text := cycles[s.holders[i].Token]; text != "" {
-						cells[8] = cell{text, text, string(appendString(nil, text))}
-						break
-					}
-				}
-				return rows.add(cells...)
-			})
-			if err != nil {
-				return err
-			}
-			return rows.end()
-		}),
 	}
+	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
+		rows := a.rows(
+			column{key: "name", head: "NAME", name: true}, column{key: "typeid", head: "TYPE"}, column{key: "locked", head: "LOCKED"}, column{key: "holder", head: "HOLDER"},
+			column{key: "since", head: "SINCE"}, column{key: "waiting", head: "WAITING"}, column{key: "token", head: "TOKEN"}, column{key: "session", head: "SESSION", wide: true},
+			column{key: "cycle", head: "CYCLE"}, column{key: "id", head: "ID", wide: true},
+		)
+		cycles, err := a.cycles(ctx, m)
+		if err != nil {
+			return err
+		}
+		python, err := a.pythonOwners(ctx, m)
+		if err != nil {
+			return err
+		}
+		err = a.eachObject(ctx, m, choice{pattern: strings.Join(args, ""), types: lockTypes, all: all, state: true}, func(o *proxy.ObjectInfo) error {
+			s := o.State
+			if s == nil {
+				s = new(proxy.ObjectState)
+			}
+			locked := s.Held > 0
+			if s.Permits != nil {
+				locked = *s.Permits == 0
+			}
+			cells := []cell{text(nameOf(o)), text(o.TypeID), boolean(locked), none, none, number(o.Waiting), none, none, none, ident(o.ID)}
+			if len(s.Holders) > 0 {
+				h := &s.Holders[0]
+				cells[3], cells[4], cells[6], cells[7] = text(holderName(h, int(s.Held), python)), instant(time.Unix(0, h.Since)), ident(h.Token), ident(h.Session)
+			}
+			for i := range s.Holders {
+				if words := cycles[s.Holders[i].Token]; words != "" {
+					cells[8] = text(words)
+					break
+				}
+			}
+			return rows.add(cells...)
+		})
+		if err != nil {
+			return err
+		}
+		return rows.end()
+	})
+	cmd.Flags().BoolVar(&all, "all", false, allUsage)
+	return cmd
+}
+
+// pythonOwners returns the connections of Python programs by their numbers, which are
+// the owners of what their threads hold. Others than admins get none.
+func (a *app) pythonOwners(ctx context.Context, m *proxy.Manager) (map[uint64]*proxy.ConnectionInfo, error) {
+	if m.Role() != "admin" {
+		return nil, nil
+	}
+	list, err := a.pythonConnections(ctx, m)
+	owners := make(map[uint64]*proxy.ConnectionInfo, len(list))
+	for _, c := range list {
+		owners[c.ID] = c
+	}
+	return owners, err
 }
 
 // holderName says who holds a lock, and how many more hold permits.
-func holderName(h *proxy.LockInfo, n int) string {
+func holderName(h *proxy.LockInfo, n int, python map[uint64]*proxy.ConnectionInfo) string {
 	s := fmt.Sprintf("%s@%s:%d", h.Program, h.Host, h.PID)
+	if c := python[h.Owner]; c != nil && c.Session == h.Session {
+		s = fmt.Sprintf("client %s, Python %s from %s", clientID(c), orDash(c.Thread), orDash(c.Remote))
+		if c.PID != 0 {
+			s += fmt.Sprintf(" pid %d", c.PID)
+		}
+		if !c.Connected {
+			s += ", which is gone"
+		}
+	}
 	if n > 1 {
 		s += fmt.Sprintf(" and %d more", n-1)
 	}
@@ -309,6 +374,10 @@ func (a *app) lockInfoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			python, err := a.pythonOwners(ctx, m)
+			if err != nil {
+				return err
+			}
 			fields := []fieldOf{{"name", text(args[0])}, {"typeid", text(ref.TypeID())}, {"locked", boolean(s.locked)}}
 			if s.permits != nil {
 				fields = append(fields, fieldOf{"permits_left", number(*s.permits)})
@@ -317,14 +386,14 @@ func (a *app) lockInfoCommand() *cobra.Command {
 			if s.waiting != nil {
 				waiting = *s.waiting
 			}
-			fields = append(fields, fieldOf{"waiting", number(waiting)}, holdersField(s.holders))
+			fields = append(fields, fieldOf{"waiting", number(waiting)}, holdersField(s.holders, python))
 			return a.record(args[0], fields...)
 		}),
 	}
 }
 
 // holdersField says who holds a lock, in words or as a list of objects.
-func holdersField(holders []proxy.LockInfo) fieldOf {
+func holdersField(holders []proxy.LockInfo, python map[uint64]*proxy.ConnectionInfo) fieldOf {
 	var c cell
 	json := []byte{'['}
 	for i := range holders {
@@ -335,7 +404,7 @@ func holdersField(holders []proxy.LockInfo) fieldOf {
 			c.plain += "; "
 			json = append(json, ',')
 		}
-		words := fmt.Sprintf("%s (session %d, from %s, token %d, ", holderName(h, 1), h.Session, orDash(h.Remote), h.Token)
+		words := fmt.Sprintf("%s (session %d, from %s, token %d, ", holderName(h, 1, python), h.Session, orDash(h.Remote), h.Token)
 		c.human += words + "since " + since.human + ")"
 		c.plain += words + "since " + since.plain + ")"
 		row := listing{columns: holderColumns}
@@ -362,12 +431,15 @@ func orDash(s string) string {
 }
 
 func (a *app) lockAcquireCommand() *cobra.Command {
-	var hold time.Duration
+	var (
+		hold   time.Duration
+		create bool
+	)
 	cmd := &cobra.Command{
 		Use:   "acquire NAME --for DURATION",
 		Short: "Take a lock for a time, also beyond the end of this command",
 		Long: `Acquire waits for the lock for up to --timeout, takes it, prints the fencing
-token, and ends. A name that is not taken becomes a Lock.
+token, and ends. A name that is not taken is an error; with --create it becomes a Lock.
 
 The hold outlives the command. It ends after DURATION, with "mgrctl lock release
 NAME --token TOKEN", or with "mgrctl client kick" of its session, and at once when
@@ -378,12 +450,13 @@ stay in line meanwhile.`,
 		ValidArgsFunction: a.completeNames(lockTypes...),
 	}
 	ch := a.changes(cmd)
-	cmd.Flags().DurationVar(&hold, "for", 0, "how `long` to hold it: 1s to 10m")
+	cmd.Flags().Var((*secondsFlag)(&hold), "for", "how `long` to hold it: 1s to 10m")
+	cmd.Flags().BoolVar(&create, "create", false, "make a Lock if there is no lock of that name")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if hold < time.Second || hold > maxHold {
 			return usage(cmd, "--for %v: it lies between 1s and %v", hold, maxHold)
 		}
-		return a.acquireDetached(cmd.Context(), ch, args[0], hold)
+		return a.acquireDetached(cmd, ch, args[0], hold, create)
 	}
 	return cmd
 }
@@ -394,7 +467,8 @@ const maxHold = 10 * time.Minute
 // acquireDetached takes the lock in a session of its own and drops its
 // connection without closing it: then it lives, and holds the lock, until its
 // lease has run out.
-func (a *app) acquireDetached(ctx context.Context, ch *change, name string, d time.Duration) error {
+func (a *app) acquireDetached(cmd *cobra.Command, ch *change, name string, d time.Duration, create bool) error {
+	ctx := cmd.Context()
 	m, err := a.connect(ctx, proxy.Config{Lease: d})
 	if err != nil {
 		return err
@@ -407,13 +481,16 @@ func (a *app) acquireDetached(ctx context.Context, ch *change, name string, d ti
 		}
 	}()
 	a.object = name
-	if ch.skip("take lock %q for %v", name, d) {
-		return nil
+	if ch.dry {
+		if err := mayDo(cmd, m.Role()); err != nil {
+			return err
+		}
+		return a.rehearse(ctx, ch, m, name, create, fmt.Sprintf("take lock %q for %v", name, d))
 	}
 	if m.Lease() != d {
 		return fmt.Errorf("the server would hold it for %v, not for %v", m.Lease(), d)
 	}
-	ref, err := a.openLock(ctx, m, name)
+	ref, err := a.openLock(ctx, m, name, create)
 	if err != nil {
 		return err
 	}
@@ -452,8 +529,20 @@ conflict. Its holder is told that it has lost the lock.`,
 		}
 		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
 			ref, err := a.findTyped(ctx, m, args[0], lockTypes...)
-			if err != nil || ch.skip("end hold %d of %s %q", token, ref.TypeID(), args[0]) {
+			if err != nil {
 				return err
+			}
+			if ch.dry {
+				holders, err := allHolders(ctx, ref)
+				if err != nil {
+					return err
+				}
+				if !slices.ContainsFunc(holders, func(h proxy.LockInfo) bool { return h.Token == token }) {
+					return &failure{exit: exitConflict, code: "not_held", err: fmt.Errorf("%s %q: hold %d is over, or was never", ref.TypeID(), args[0], token)}
+				}
+			}
+			if ch.skip("end hold %d of %s %q", token, ref.TypeID(), args[0]) {
+				return nil
 			}
 			switch ref.TypeID() {
 			case "Lock":

@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"regexp"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,7 +34,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	cmd := a.command()
-	cmd.SetArgs(args)
+	cmd.SetArgs(maskNegative(args))
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -50,7 +50,8 @@ const about = `Mgrctl looks into a manager server and works on its objects.
 Without --address or a context it uses the server that managerd starts without
 flags, with that server's authkey.
 
-NAME is an object's name, or a token as "show" prints it. VALUE and ARG are JSON
+NAME is an object's name, a token as "show" prints it, or, for admins, #ID with
+the ID that "object ls" prints, for objects with and without a name. VALUE and ARG are JSON
 if they parse as JSON and strings if not; --string forces a string, and - reads
 the value from standard input. KEY is always a string. JSON has no word for some
 values; they are objects of one key, in arguments and in the output:
@@ -69,7 +70,9 @@ values; they are objects of one key, in arguments and in the output:
 Integers of any size are JSON numbers.
 
 Output is a table on a terminal. Elsewhere it is raw: fields with tabs between
-them, times as RFC 3339, sizes in bytes, a string as it is, bytes as they are.
+them, times as RFC 3339, sizes in bytes, a string as it is, bytes as they are. Where
+values stand in lines, each line reads back as that value: a string that would
+read as something else is written as JSON.
 -o chooses: table, wide, raw, json, jsonl, yaml or name. Data goes to standard
 output, all else to standard error. With -o json or jsonl, an error is
 {"error": {"code", "message", "object", "retryable"}}.
@@ -104,7 +107,7 @@ func (a *app) command() *cobra.Command {
 	cmd.SetVersionTemplate("mgrctl {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		err = usage(cmd, "%v", err)
-		if digit.MatchString(err.Error()) {
+		if strings.Contains(err.Error(), "shorthand flag: '") {
 			err.(*failure).hint = "put -- before arguments that begin with -"
 		}
 		return err
@@ -128,15 +131,23 @@ func (a *app) command() *cobra.Command {
 	}
 	add(groupServer, a.pingCommand(), a.infoCommand(), a.clientCommand(), a.shutdownCommand())
 	add(groupObjects, a.lsCommand(), a.showCommand(), a.createCommand(), a.rmCommand(), a.callCommand(), a.objectCommand(), a.typesCommand())
-	add(groupTypes, a.dictCommand(), a.listCommand(), a.setCommand(), a.queueCommand(), a.lockCommand())
-	add(groupLocal, a.contextCommand(), a.keygenCommand())
+	add(groupTypes, a.dictCommand(), a.listCommand(), a.setCommand(), a.queueCommand(), a.lockCommand(), a.eventCommand(), a.barrierCommand())
+	add(groupLocal, a.contextCommand(), a.keygenCommand(), versionCommand())
 	cmd.InitDefaultHelpCmd()
 	for _, c := range cmd.Commands() {
 		if c.Name() == "help" {
 			c.Args = helpTopic
 		}
 	}
+	document(cmd)
+	unmask(cmd)
 	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version of this program", Args: nargs(0, 0), Run: func(cmd *cobra.Command, _ []string) {
+		cmd.Printf("mgrctl %s\n", buildVersion())
+	}}
 }
 
 // helpTopic checks that what help is asked about exists.
@@ -147,9 +158,6 @@ func helpTopic(cmd *cobra.Command, args []string) error {
 	}
 	return err
 }
-
-// digit finds a negative number among the errors of flags.
-var digit = regexp.MustCompile("shorthand flag: '[0-9]'")
 
 const (
 	groupServer  = "server"

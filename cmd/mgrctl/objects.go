@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,46 +20,93 @@ var objectColumns = []column{
 
 func objectCells(o *proxy.ObjectInfo) []cell {
 	return []cell{
-		text(o.Name), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()), number(o.References), ident(o.ID),
+		text(nameOf(o)), text(o.TypeID), optional(o.Len), size(o.Bytes), number(o.Sessions), number(o.Waiting), instant(o.CreatedAt()), number(o.References), ident(o.ID),
 	}
 }
 
-// eachName calls f for the named objects whose names begin with the prefix,
-// page by page.
-func (a *app) eachName(ctx context.Context, m *proxy.Manager, prefix string, f func(*proxy.ObjectInfo) error) error {
-	const limit = 1000
-	for after := ""; ; {
-		bounded, cancel := a.within(ctx)
-		rows, err := m.NamesPage(bounded, prefix, after, limit)
-		cancel()
-		if err != nil {
-			return err
+// choice says which objects a verb lists.
+type choice struct {
+	pattern string   // of their names: a prefix, or with * ? [ a pattern for all of it
+	types   []string // none: all
+	all     bool     // those without a name as well, which needs the role admin
+	state   bool     // with ObjectInfo.State
+}
+
+const allUsage = "also those without a name, by #ID, in the order of their creation; it needs the role admin"
+
+// listPage is how many rows are asked for at a time: the server holds up others
+// for no longer than these take.
+const listPage = 100
+
+// eachObject calls f for the objects, page by page.
+func (a *app) eachObject(ctx context.Context, m *proxy.Manager, c choice, f func(*proxy.ObjectInfo) error) error {
+	prefix, glob := c.pattern, false
+	if i := strings.IndexAny(c.pattern, "*?["); i >= 0 {
+		if _, err := path.Match(c.pattern, ""); err != nil {
+			return usage(nil, "pattern %q: a [ without its ]", c.pattern)
 		}
+		prefix, glob = c.pattern[:i], true
+	}
+	each := func(rows []proxy.ObjectInfo) error {
 		for i := range rows {
-			if err := f(&rows[i]); err != nil {
+			o := &rows[i]
+			if !strings.HasPrefix(o.Name, prefix) || glob && !matches(c.pattern, o.Name) {
+				continue
+			}
+			if err := f(o); err != nil {
 				return err
 			}
 		}
-		if len(rows) < limit {
-			return nil
+		return nil
+	}
+	if c.all {
+		q := proxy.ObjectsQuery{Limit: listPage, Types: c.types, State: c.state}
+		for {
+			bounded, cancel := a.within(ctx)
+			page, err := m.ObjectsPage(bounded, q)
+			cancel()
+			if err == nil {
+				err = each(page.Rows)
+			}
+			if q.After = page.Next; err != nil || q.After == 0 {
+				return err
+			}
 		}
-		after = rows[len(rows)-1].Name
+	}
+	q := proxy.NamesQuery{Prefix: prefix, Limit: listPage, Types: c.types, State: c.state}
+	for {
+		bounded, cancel := a.within(ctx)
+		page, err := m.NamesPage(bounded, q)
+		cancel()
+		if err == nil {
+			err = each(page.Rows)
+		}
+		if q.After = page.Next; err != nil || q.After == "" {
+			return err
+		}
 	}
 }
 
+// matches is path.Match in which / is a letter like others.
+func matches(pattern, name string) bool {
+	ok, _ := path.Match(strings.ReplaceAll(pattern, "/", "\x01"), strings.ReplaceAll(name, "/", "\x01"))
+	return ok
+}
+
 func (a *app) lsCommand() *cobra.Command {
-	var typeid string
+	var (
+		types []string
+		all   bool
+	)
 	cmd := &cobra.Command{
-		Use:               "ls [PREFIX]",
+		Use:               "ls [PATTERN]",
 		Short:             "List the named objects",
+		Long:              "List the named objects, in the order of their names. A PATTERN is a prefix of the\nnames, or, with * ? or [, a pattern for all of the name.",
 		Args:              nargs(0, 1),
 		ValidArgsFunction: a.completeNames(),
 		RunE: a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
 			rows := a.rows(objectColumns...)
-			err := a.eachName(ctx, m, strings.Join(args, ""), func(o *proxy.ObjectInfo) error {
-				if typeid != "" && o.TypeID != typeid {
-					return nil
-				}
+			err := a.eachObject(ctx, m, choice{pattern: strings.Join(args, ""), types: types, all: all}, func(o *proxy.ObjectInfo) error {
 				return rows.add(objectCells(o)...)
 			})
 			if err != nil {
@@ -68,7 +115,8 @@ func (a *app) lsCommand() *cobra.Command {
 			return rows.end()
 		}),
 	}
-	cmd.Flags().StringVar(&typeid, "type", "", "only objects of this `typeid`")
+	cmd.Flags().StringSliceVar(&types, "type", nil, "only objects of this `typeid` (may be repeated)")
+	cmd.Flags().BoolVar(&all, "all", false, allUsage)
 	return cmd
 }
 
@@ -105,9 +153,7 @@ Whoever has the token, and a key of the server, can reach the object.`,
 				if err != nil {
 					return err
 				}
-				c := text(repr)
-				c.human = clip(repr, 2000)
-				fields = append(fields, fieldOf{"repr", c})
+				fields = append(fields, fieldOf{"repr", text(repr)})
 			}
 			return a.record(fields[0].cell.plain, fields...)
 		}),
@@ -117,13 +163,21 @@ Whoever has the token, and a key of the server, can reach the object.`,
 // maxShown is how many entries an object may have whose value is shown.
 const maxShown = 1000
 
-// objectInfo returns the server's listing of the object, nil if it has no name.
+// objectInfo returns the server's listing of the object, nil if it cannot be had: an
+// object without a name is listed for admins alone.
 func objectInfo(ctx context.Context, m *proxy.Manager, name string, ref *proxy.Ref) (*proxy.ObjectInfo, error) {
-	rows, err := m.NamesPage(ctx, name, "", 1)
-	if err != nil || len(rows) == 0 || rows[0].ID != ref.ID() {
+	if m.Role() == "admin" {
+		page, err := m.ObjectsPage(ctx, proxy.ObjectsQuery{After: ref.ID() - 1, Limit: 1})
+		if err != nil || len(page.Rows) == 0 || page.Rows[0].ID != ref.ID() {
+			return nil, err
+		}
+		return &page.Rows[0], nil
+	}
+	page, err := m.NamesPage(ctx, proxy.NamesQuery{Prefix: name, Limit: 1})
+	if err != nil || len(page.Rows) == 0 || page.Rows[0].ID != ref.ID() {
 		return nil, err
 	}
-	return &rows[0], nil
+	return &page.Rows[0], nil
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -133,7 +187,8 @@ func (a *app) createCommand() *cobra.Command {
 		Short: "Create a named object",
 		Long: `Create makes an object of the type under the name. It stays until it is removed.
 A name that is taken is a conflict; with --if-missing an object of that type is
-left as it is.`,
+left as it is. An ARG may have the form NAME=VALUE, with the name of a parameter as
+"mgrctl types" prints it.`,
 		Args: nargs(2, -1),
 		ValidArgsFunction: a.complete(func(ctx context.Context, m *proxy.Manager, args []string, _ string) ([]string, error) {
 			if len(args) != 1 {
@@ -146,9 +201,13 @@ left as it is.`,
 	in := a.takesValues(cmd)
 	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "accept an object of that name and type")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		values, err := in.values(args[2:])
-		if err != nil {
-			return err
+		if args[0] == "" {
+			return usage(cmd, "an empty name: an object that others find needs one")
+		}
+		for _, arg := range args[2:] { // before the server is asked
+			if _, err := in.parse(arg); err != nil {
+				return err
+			}
 		}
 		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
 			name, typeid := args[0], args[1]
@@ -165,6 +224,10 @@ left as it is.`,
 				return err
 			}
 			info, err := m.Describe(ctx, typeid)
+			if err != nil {
+				return err
+			}
+			values, err := in.place(info.Params, args[2:])
 			if err != nil {
 				return err
 			}
@@ -252,7 +315,7 @@ All the names are looked up before the first is removed.`,
 		for i, name := range args {
 			a.object = name
 			bounded, cancel := a.within(ctx)
-			err := m.Remove(bounded, name)
+			err := a.remove(bounded, m, name)
 			cancel()
 			if err != nil {
 				return err
@@ -262,6 +325,14 @@ All the names are looked up before the first is removed.`,
 		return nil
 	})
 	return cmd
+}
+
+// remove removes the object of a name, or of #ID.
+func (a *app) remove(ctx context.Context, m *proxy.Manager, name string) error {
+	if id, ok := objectID(name); ok {
+		return m.RemoveID(ctx, id)
+	}
+	return m.Remove(ctx, name)
 }
 
 func (a *app) objectCommand() *cobra.Command {
@@ -308,7 +379,7 @@ With --limit it stops after so many and says from where to go on: --after.`,
 			rows.paged = limit > 0
 			for next := after; ; {
 				bounded, cancel := a.within(ctx)
-				page, err := m.SessionObjects(bounded, session, next, 1000)
+				page, err := m.ObjectsPage(bounded, proxy.ObjectsQuery{Session: session, After: next, Limit: listPage, Types: types})
 				cancel()
 				if errors.Is(err, proxy.ErrNotFound) {
 					return noSession(err)
@@ -318,7 +389,7 @@ With --limit it stops after so many and says from where to go on: --after.`,
 				}
 				for i := range page.Rows {
 					o := &page.Rows[i]
-					if len(types) > 0 && !slices.Contains(types, o.TypeID) || !strings.HasPrefix(o.Name, prefix) ||
+					if !strings.HasPrefix(o.Name, prefix) ||
 						anonymous && o.Name != "" || named && o.Name == "" || o.Bytes < minBytes ||
 						unreferenced && o.Sessions+o.References > 0 {
 						continue

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // The formats of the output.
@@ -167,7 +166,7 @@ func (l *listing) flush() error {
 	}
 	for _, row := range l.pending {
 		for i, s := range row {
-			l.widths[i] = max(l.widths[i], utf8.RuneCountInString(s))
+			l.widths[i] = max(l.widths[i], width(s))
 		}
 	}
 	var b strings.Builder
@@ -177,10 +176,13 @@ func (l *listing) flush() error {
 				b.WriteString(s)
 				continue
 			}
-			fmt.Fprintf(&b, "%-*s  ", l.widths[i], s)
+			b.WriteString(pad(s, l.widths[i]) + "  ")
 		}
 		line := strings.TrimRight(b.String(), " ")
 		b.Reset()
+		if most := l.app.columns(); most > 0 && l.app.format == formatTable {
+			line = cut(line, most)
+		}
 		if err := l.app.line(line); err != nil {
 			return err
 		}
@@ -217,13 +219,16 @@ func (a *app) record(name string, fields ...fieldOf) error {
 		}
 		return nil
 	}
-	width := 0
+	widest := 0
 	for _, f := range fields {
-		width = max(width, len(label(f.key)))
+		widest = max(widest, len(label(f.key)))
 	}
 	for _, f := range fields {
-		line := fmt.Sprintf("%-*s  %s", width, label(f.key), field(f.cell.human))
-		if err := a.line(strings.TrimRight(line, " ")); err != nil {
+		line := strings.TrimRight(pad(label(f.key), widest)+"  "+field(f.cell.human), " ")
+		if most := a.columns(); most > 0 && a.format == formatTable && f.key == "repr" {
+			line = cut(line, most)
+		}
+		if err := a.line(line); err != nil {
 			return err
 		}
 	}
@@ -244,6 +249,8 @@ func (a *app) value(v value) error {
 	}
 	tty := isTerminal(a.stdout)
 	switch {
+	case v.kind == kindString && tty && strings.ContainsFunc(strings.ReplaceAll(v.plain, "\n", ""), unsafe):
+		return a.line(string(v.asJSON())) // a terminal would obey it
 	case v.kind == kindString:
 		return a.line(v.plain)
 	case v.kind == kindBytes && !tty:
@@ -295,7 +302,7 @@ func (a *app) print(s string) error {
 // field returns a text that fits into one field of a line: one that would not is
 // written as JSON.
 func field(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) {
+	if strings.ContainsFunc(s, unsafe) {
 		return string(appendString(nil, s))
 	}
 	return s

@@ -43,7 +43,7 @@ started one.`,
 				fieldOf{"role", text(m.Role())}, fieldOf{"round_trip_seconds", seconds(d)})
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for the server to be there")
+	cmd.Flags().Var((*secondsFlag)(&wait), "wait", "how long to wait for the server to be there")
 	return cmd
 }
 
@@ -193,6 +193,7 @@ func (a *app) shutdownCommand() *cobra.Command {
 		Args:  nargs(0, 0),
 	}
 	ch := a.destroys(cmd)
+	needsAdmin(cmd)
 	cmd.RunE = a.stream(func(ctx context.Context, m *proxy.Manager, _ []string) error {
 		ok, err := ch.confirm("shut down the server at %s", m.Address())
 		if !ok {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -23,33 +25,66 @@ func (a *app) setEach(use, short, what, method string) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: nargs(2, -1), ValidArgsFunction: a.completeNames(setType)}
 	ch := a.changes(cmd)
 	in := a.takesValues(cmd)
+	from := takesLines(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		values, err := in.values(args[1:])
 		if err != nil {
 			return err
 		}
-		return a.on(func(ctx context.Context, m *proxy.Manager, args []string) error {
+		return a.stream(func(ctx context.Context, m *proxy.Manager, args []string) error {
 			ref, err := a.findTyped(ctx, m, args[0], setType)
 			if err != nil {
 				return err
 			}
-			if err := attach(ctx, m, values); err != nil || ch.skip(what, count(len(values), "value"), args[0]) {
-				return err
-			}
 			n := 0
-			for _, v := range values {
-				did, err := proxy.Call[bool](ctx, ref, method, v)
+			err = from.each(ctx, m, in, values, func(_ int, values []value) error {
+				if ch.skip(what, count(len(values), "value"), args[0]) {
+					return nil
+				}
+				did, err := a.eachValue(ctx, ref, method, values)
+				n += did
 				if err != nil {
 					return a.refused(ctx, ref, args[0], method, err)
 				}
-				if did {
-					n++
-				}
+				return nil
+			})
+			if err != nil || ch.dry {
+				return err
 			}
 			return a.line(strconv.Itoa(n))
 		})(cmd, args)
 	}
 	return cmd
+}
+
+// eachValue calls the method for each value, several at a time, and returns how often
+// it said true.
+func (a *app) eachValue(ctx context.Context, ref *proxy.Ref, method string, values []value) (int, error) {
+	ctx, cancel := a.within(ctx)
+	defer cancel()
+	var mu sync.Mutex // guards what follows
+	did, failed := 0, error(nil)
+	var calls sync.WaitGroup
+	for part := range slices.Chunk(values, max(len(values)/64, 1)) {
+		calls.Go(func() {
+			for _, v := range part {
+				ok, err := proxy.Call[bool](ctx, ref, method, v)
+				mu.Lock()
+				if ok {
+					did++
+				}
+				if err != nil && failed == nil {
+					failed = err
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	calls.Wait()
+	return did, failed
 }
 
 func (a *app) setAddCommand() *cobra.Command {

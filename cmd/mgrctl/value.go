@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -32,15 +35,21 @@ type value struct {
 	json  []byte
 	plain string
 	kind  valueKind
+	raw   []byte      // as it came, to be sent back
 	refs  []proxy.Ref // keep the objects that it names
 }
 
 // AppendWire appends the value that is sent.
-func (v value) AppendWire(b []byte) ([]byte, error) { return wire.Marshal(b, v.arg) }
+func (v value) AppendWire(b []byte) ([]byte, error) {
+	if v.raw != nil {
+		return append(b, v.raw...), nil
+	}
+	return wire.Marshal(b, v.arg)
+}
 
 // UnmarshalWire takes a value that came.
 func (v *value) UnmarshalWire(b []byte, ctx any) error {
-	*v = value{}
+	*v = value{raw: bytes.Clone(b)}
 	switch wire.TypeOf(b) {
 	case wire.TypeStr:
 		v.kind = kindString
@@ -88,6 +97,15 @@ func (v value) asText() string {
 		return v.plain
 	}
 	return string(v.asJSON())
+}
+
+// asLine returns what reads back as this value, alone on a line or in a field: a
+// string as it is, unless that would read as another value.
+func (v value) asLine() string {
+	if v.kind != kindString || strings.ContainsFunc(v.plain, unsafe) || strings.HasPrefix(v.plain, `"`) || json.Valid([]byte(v.plain)) {
+		return string(v.asJSON())
+	}
+	return v.plain
 }
 
 // append appends the reader's next value as JSON. Containers are walked in
@@ -318,6 +336,8 @@ func appendString(b []byte, s string) []byte {
 			b = append(b, `\r`...)
 		case r == '\t':
 			b = append(b, `\t`...)
+		case r > 0x7f && unsafe(r):
+			b = fmt.Appendf(b, `\u%04x`, r)
 		case r < ' ' || r == 0x7f:
 			b = append(b, `\u00`...)
 			b = append(b, hexDigits[r>>4], hexDigits[r&15])

@@ -124,7 +124,7 @@ func TestSizesThatLie(t *testing.T) {
 	for what, call := range map[string]func() error{
 		"list * 2^60":    func() error { return errOf(proxy.Call[any](s.ctx, ref, "repeat", int64(1)<<60)) },
 		"list *= 2^60":   func() error { return errOf(proxy.Call[any](s.ctx, ref, "imul", int64(1)<<60)) },
-		"a page of 2^60": func() error { return errOf(m.NamesPage(s.ctx, "", "", 1<<60)) },
+		"a page of 2^60": func() error { return errOf(m.NamesPage(s.ctx, proxy.NamesQuery{Limit: 1 << 60})) },
 	} {
 		if err := call(); err == nil {
 			t.Errorf("%s was accepted", what)

@@ -446,6 +446,9 @@ func removedError(o *Object) *wire.Error {
 	if o.lost {
 		return wire.Errorf(wire.CodeUnavailable, "%s %d was lost with its server: objects of registered types end with it; create another", o.Type.Name, o.ID)
 	}
+	if o.Name == "" {
+		return wire.Errorf(wire.CodeRemoved, "%s %d was removed", o.Type.Name, o.ID)
+	}
 	return wire.Errorf(wire.CodeRemoved, "%s %q was removed", o.Type.Name, o.Name)
 }
 

@@ -311,10 +311,12 @@ func (e *Engine) addName(name string, o *Object) {
 
 // dropName takes a name away; parked calls of the object fail.
 func (e *Engine) dropName(o *Object) {
-	e.names.Delete(o.Name)
 	o.removed = true
+	if o.Name != "" {
+		e.names.Delete(o.Name)
+		defer e.unpin(o)
+	}
 	o.dismiss(LeaveRemoved)
 	o.loseHolds()
 	o.WakeAt(0)
-	e.unpin(o)
 }

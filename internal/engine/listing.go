@@ -7,12 +7,64 @@ import (
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
-// maxPage bounds how much one listing returns, and maxScan how many ids it
-// tries.
+// maxPage bounds how much one listing returns, and maxScan and maxNames how many
+// ids and names it tries.
 const (
-	maxPage = 1000
-	maxScan = 20_000
+	maxPage  = 1000
+	maxScan  = 20_000
+	maxNames = 5_000
 )
+
+// Stater is implemented by the State of an object of which listings say more than
+// of any: who holds a lock, how much a queue takes. What it appends is one map, of a
+// bounded size.
+type Stater interface{ AppendState(b []byte) []byte }
+
+// selection is what a listing is asked for, beside the page.
+type selection struct {
+	types []*Type // nil: all
+	only  bool    // types alone
+	state bool
+}
+
+// selects takes the arguments types and state of a listing.
+func selects(e *Engine, c *Call) (sel selection, ok bool) {
+	if !c.Args.More() {
+		return sel, true
+	}
+	list, err := c.Args.Value()
+	if err != nil {
+		c.Fail(err)
+		return sel, false
+	}
+	r, rerr := wire.NewReader(list)
+	if rerr != nil {
+		c.Fail(wire.Errorf(wire.CodeType, "types is a list of typeids"))
+		return sel, false
+	}
+	for r.More() {
+		name, err := r.Str()
+		if err != nil {
+			c.Fail(err)
+			return sel, false
+		}
+		t := e.types[string(name)]
+		if t == nil {
+			c.Fail(wire.Errorf(wire.CodeUnknownType, "typeid %q is not registered", name))
+			return sel, false
+		}
+		sel.types, sel.only = append(sel.types, t), true
+	}
+	if c.Args.More() {
+		if sel.state, err = c.Args.Bool(); err != nil {
+			c.Fail(err)
+			return sel, false
+		}
+	}
+	return sel, true
+}
+
+func (s *selection) takes(o *Object) bool { return !s.only || slices.Contains(s.types, o.Type) }
 
 // page takes the limit of a listing.
 func page(c *Call) (int, bool) {
@@ -51,25 +103,38 @@ func rootNames(o *Object, c *Call) {
 	if !ok {
 		return
 	}
+	sel, ok := selects(e, c)
+	if !ok {
+		return
+	}
 	var rows []byte
-	n := 0
+	n, tried, last, next := 0, 0, "", ""
 	for from, more := max(prefix, after), true; more; {
 		more = false
 		e.names.Ascend(from, func(name string, named *Object) bool {
-			if n == limit || !strings.HasPrefix(name, prefix) {
+			if !strings.HasPrefix(name, prefix) {
 				return false
 			}
 			if from, more = skipTo(c.Session, name); more || from != name {
 				return false
 			}
-			if name != after {
-				rows = appendObject(rows, named)
+			if name == after {
+				return true
+			}
+			if n == limit || tried == maxNames {
+				next = last
+				return false
+			}
+			last = name
+			if tried++; sel.takes(named) {
+				rows = appendObject(rows, named, sel.state)
 				n++
 			}
 			return true
 		})
 	}
-	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
+	b := wire.AppendStr(wire.AppendArrayHeader(nil, 2), next)
+	c.ReturnBytes(append(wire.AppendArrayHeader(b, n), rows...))
 }
 
 // skipTo returns the name itself if the session may see it, and else where the
@@ -120,8 +185,12 @@ func rootWaiting(o *Object, c *Call) {
 }
 
 // appendObject appends what a listing says of an object.
-func appendObject(b []byte, o *Object) []byte {
-	b = wire.AppendMapHeader(b, 9)
+func appendObject(b []byte, o *Object, state bool) []byte {
+	fields := 9
+	if state {
+		fields++
+	}
+	b = wire.AppendMapHeader(b, fields)
 	b = wire.AppendStr(b, "id")
 	b = wire.AppendUint(b, o.ID)
 	b = wire.AppendStr(b, "name")
@@ -147,7 +216,15 @@ func appendObject(b []byte, o *Object) []byte {
 	}
 	b = wire.AppendInt(b, int64(n))
 	b = wire.AppendStr(b, "created")
-	return wire.AppendInt(b, o.Created)
+	b = wire.AppendInt(b, o.Created)
+	if state {
+		b = wire.AppendStr(b, "state")
+		if s, ok := o.State.(Stater); ok {
+			return s.AppendState(b)
+		}
+		return wire.AppendNil(b)
+	}
+	return b
 }
 
 // cursor takes the id that a listing goes on after.
@@ -188,6 +265,10 @@ func rootObjects(o *Object, c *Call) {
 			return
 		}
 	}
+	sel, ok := selects(e, c)
+	if !ok {
+		return
+	}
 	var from *Object
 	switch at := e.objects[after]; {
 	case after == 0:
@@ -215,7 +296,10 @@ func rootObjects(o *Object, c *Call) {
 				continue
 			}
 		}
-		rows = appendObject(rows, from)
+		if !sel.takes(from) {
+			continue
+		}
+		rows = appendObject(rows, from, sel.state)
 		n++
 	}
 	if from == nil {

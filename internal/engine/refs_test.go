@@ -347,11 +347,16 @@ func TestListedReferences(t *testing.T) {
 	box, other := w.create(1, "box"), w.create(1, "box")
 	row := func(sessions, references int64) {
 		t.Helper()
-		var got []struct {
+		type info struct {
 			Sessions   int64 `msgpack:"sessions"`
 			References int64 `msgpack:"references"`
 		}
-		err := wire.Unmarshal(w.reply(1, w.start(1, 0, "names", "item")).Value.Bytes(), &got, nil)
+		var page struct {
+			Next string
+			Rows []info
+		}
+		err := wire.Unmarshal(w.reply(1, w.start(1, 0, "names", "item")).Value.Bytes(), &page, nil)
+		got := page.Rows
 		if err != nil || len(got) != 1 || got[0].Sessions != sessions || got[0].References != references {
 			t.Fatalf("%+v, %v; want %d and %d", got, err, sessions, references)
 		}

@@ -54,8 +54,8 @@ func ServerType() *Type {
 		{Name: "release", Params: "counts", Result: "None", Flags: Anyone, Fn: rootRelease},
 		{Name: "describe_type", Params: "typeid", Result: "dict", Flags: Reads, Fn: rootDescribeType},
 		{Name: "types", Result: "list", Flags: Reads, Fn: rootTypes},
-		{Name: "names", Params: "prefix='', after='', limit=1000", Result: "list", Flags: Reads, Fn: rootNames},
-		{Name: "objects", Params: "after=0, limit=1000, session=0", Result: "list", Flags: Reads | Admin, Fn: rootObjects},
+		{Name: "names", Params: "prefix='', after='', limit=1000, types=[], state=False", Result: "list", Flags: Reads, Fn: rootNames},
+		{Name: "objects", Params: "after=0, limit=1000, session=0, types=[], state=False", Result: "list", Flags: Reads | Admin, Fn: rootObjects},
 		{Name: "sessions", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootSessions},
 		{Name: "info", Result: "dict", Flags: Reads, Fn: toServer},
 		{Name: "kick", Params: "session", Result: "bool", Flags: Admin, Fn: rootKick},
@@ -319,16 +319,37 @@ func mayOpen(c *Call, name string) bool {
 }
 
 func rootLookup(o *Object, c *Call) {
+	if found := o.engine.find(c); found != nil {
+		o.engine.giveRef(c, found)
+	}
+}
+
+// find takes the name of an object, or, from an admin, the id of any. It fails the
+// call if there is none.
+func (e *Engine) find(c *Call) *Object {
+	if c.Args.Type() == wire.TypeInt {
+		id, err := c.Args.Uint()
+		switch o := e.objects[id]; {
+		case err != nil:
+			c.Fail(err)
+		case c.Session.Info.Role < RoleAdmin:
+			c.Fail(wire.Errorf(wire.CodeDenied, "objects are found by id by admins; key %q is none", c.Session.Info.KeyName))
+		case o == nil || o.removed:
+			c.Fail(wire.Errorf(wire.CodeNotFound, "no object %d", id))
+		default:
+			return o
+		}
+		return nil
+	}
 	name, ok := text(c, "name", maxName)
 	if !ok || !mayOpen(c, name) {
-		return
+		return nil
 	}
-	named := o.engine.named(name)
+	named := e.named(name)
 	if named == nil {
 		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
-		return
 	}
-	o.engine.giveRef(c, named)
+	return named
 }
 
 func rootAttach(o *Object, c *Call) {
@@ -342,17 +363,16 @@ func rootAttach(o *Object, c *Call) {
 }
 
 func rootRemove(o *Object, c *Call) {
-	name, ok := text(c, "name", maxName)
-	if !ok || !mayOpen(c, name) {
+	found := o.engine.find(c)
+	if found == nil {
 		return
 	}
-	named := o.engine.named(name)
-	if named == nil {
-		c.Fail(wire.Errorf(wire.CodeNotFound, "no object named %q", name))
-		return
+	if found.Name == "" {
+		c.act(fmt.Sprintf("%s %d", found.Type.Name, found.ID))
+	} else {
+		c.act(found.Type.Name + " " + strconv.Quote(found.Name))
 	}
-	c.act(named.Type.Name + " " + strconv.Quote(name))
-	o.engine.dropName(named)
+	o.engine.dropName(found)
 	c.ReturnBool(true)
 }
 

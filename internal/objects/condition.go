@@ -76,6 +76,9 @@ func newCondition(o *engine.Object, c *engine.Call) error {
 	return nil
 }
 
+// AppendState is that of the condition's lock.
+func (k *condition) AppendState(b []byte) []byte { return k.m.AppendState(b) }
+
 func (k *condition) core() *mutex { return k.m }
 
 // ownerArg takes the optional owner, the last argument.

@@ -224,6 +224,22 @@ func (m *mutex) holder(c *engine.Call) error {
 	return nil
 }
 
+// maxListed is how many holds a listing says of one object.
+const maxListed = 4
+
+// AppendState says who holds the mutex, for listings.
+func (m *mutex) AppendState(b []byte) []byte {
+	b = wire.AppendMapHeader(b, 2)
+	b = wire.AppendStr(b, "held")
+	if m.hold == nil {
+		b = wire.AppendInt(b, 0)
+		return wire.AppendArrayHeader(wire.AppendStr(b, "holders"), 0)
+	}
+	b = wire.AppendInt(b, 1)
+	b = wire.AppendArrayHeader(wire.AppendStr(b, "holders"), 1)
+	return appendHold(wire.AppendMapHeader(b, 9), m.hold)
+}
+
 // appendHold appends nine pairs of a dict that describes a hold.
 func appendHold(b []byte, h *engine.Hold) []byte {
 	b = appendParty(b, h.Session)

@@ -409,6 +409,13 @@ func queueSize(q *queue, o *engine.Object, c *engine.Call) error {
 	return returnInt(c, int64(q.items.n))
 }
 
+// AppendState says how much the queue takes, and what join waits for, for listings.
+func (q *queue) AppendState(b []byte) []byte {
+	b = wire.AppendMapHeader(b, 2)
+	b = wire.AppendInt(wire.AppendStr(b, "maxsize"), q.maxsize)
+	return wire.AppendInt(wire.AppendStr(b, "unfinished"), q.unfinished)
+}
+
 func queueMaxsize(q *queue, o *engine.Object, c *engine.Call) error { return returnInt(c, q.maxsize) }
 
 func queueUnfinished(q *queue, o *engine.Object, c *engine.Call) error {

@@ -220,6 +220,19 @@ func semaphoreLocked(s *semaphore, o *engine.Object, c *engine.Call) error {
 
 // semaphoreHolders lists up to defaultPage permits, oldest first, from the
 // first whose id is above after.
+// AppendState says how many permits are held and left, and who has the oldest of
+// them, for listings.
+func (s *semaphore) AppendState(b []byte) []byte {
+	b = wire.AppendMapHeader(b, 3)
+	b = wire.AppendInt(wire.AppendStr(b, "held"), int64(len(s.permits)))
+	b = wire.AppendInt(wire.AppendStr(b, "permits"), s.value)
+	b = wire.AppendArrayHeader(wire.AppendStr(b, "holders"), min(len(s.permits), maxListed))
+	for p, n := s.all.First(), 0; p != nil && n < maxListed; p, n = p.inAll.Next(), n+1 {
+		b = appendHold(wire.AppendMapHeader(b, 9), p.hold)
+	}
+	return b
+}
+
 func semaphoreHolders(s *semaphore, o *engine.Object, c *engine.Call) error {
 	after := uint64(0)
 	if c.Args.More() {
