@@ -81,7 +81,7 @@ acquired is released.`,
 			}
 			result, err := a.waitCall(ctx, ref, args[0], method.Name, "", values)
 			if err != nil {
-				return misfit(fmt.Errorf("%s %q: %w", ref.TypeID(), args[0], err), method.String())
+				return misfit(err, method.String())
 			}
 			return a.value(result)
 		})(cmd, args)

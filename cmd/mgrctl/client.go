@@ -110,6 +110,10 @@ func noSession(err error) error {
 	return &failure{err: err, hint: "mgrctl client ls lists the sessions"}
 }
 
+func noClient(format string, args ...any) error {
+	return &failure{exit: exitNotFound, code: "not_found", err: fmt.Errorf(format, args...), hint: "mgrctl client ls lists the clients"}
+}
+
 func (a *app) clientKickCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kick CLIENT...",
@@ -190,7 +194,7 @@ func (a *app) kickable(ctx context.Context, m *proxy.Manager, who []client, args
 		a.object = args[i]
 		if c.connection != 0 {
 			if !slices.ContainsFunc(python, func(p *proxy.ConnectionInfo) bool { return p.ID == c.connection && p.Session == c.session }) {
-				return noSession(&failure{exit: exitNotFound, code: "not_found", err: fmt.Errorf("no connection %s of a Python program", args[i])})
+				return noClient("no connection %s of a Python program", args[i])
 			}
 			continue
 		}
@@ -201,7 +205,7 @@ func (a *app) kickable(ctx context.Context, m *proxy.Manager, who []client, args
 		case err != nil:
 			return err
 		case len(page.Rows) == 0 || page.Rows[0].ID != c.session:
-			return noSession(&failure{exit: exitNotFound, code: "not_found", err: fmt.Errorf("no session %d", c.session)})
+			return noClient("no session %d", c.session)
 		case c.session == m.SessionID():
 			return &failure{code: "value", err: fmt.Errorf("session %d is this command's own", c.session)}
 		case page.Rows[0].Program == "Python clients":

@@ -152,7 +152,9 @@ released the lock, the command gets SIGTERM, and is killed 5 s later.`,
 		}
 		err := run(cmd, args)
 		if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended && fail != 0 {
-			return &failure{err: err, exit: fail}
+			f := classify(err)
+			f.cause, f.exit = err, fail
+			return &f
 		}
 		return err
 	}

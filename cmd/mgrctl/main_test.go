@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 // TestMain makes mgrctl a command of the transcripts, which is the test binary
 // itself, and programs beside it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mgrctl": main, "deadlock": deadlock, "nest": nest})
+	testscript.Main(m, map[string]func(){"mgrctl": main, "deadlock": deadlock, "nest": nest, "anonlock": anonlock})
 }
 
 // TestTranscripts runs the conversations in testdata, each with a home directory
@@ -178,6 +178,71 @@ func TestVerbsHaveTranscripts(t *testing.T) {
 			t.Errorf("%s is in no transcript", cmd.CommandPath())
 		}
 	}
+}
+
+// TestExamples holds that every verb has examples, and that each is a command line
+// that the program takes.
+func TestExamples(t *testing.T) {
+	known := 0
+	for _, cmd := range allCommands((&app{}).command()) {
+		if cmd.HasAvailableSubCommands() || cmd.Name() == "help" || strings.HasPrefix(cmd.CommandPath(), "mgrctl completion") || strings.HasPrefix(cmd.Name(), "__") {
+			continue
+		}
+		x, ok := extras[verbName(cmd)]
+		if !ok || cmd.Example == "" {
+			t.Errorf("%s has no example", cmd.CommandPath())
+			continue
+		}
+		known++
+		for line := range strings.SplitSeq(x.examples, "\n") {
+			_, call, ok := strings.Cut("\x01"+line, "mgrctl ")
+			if !ok {
+				t.Errorf("%s: %q", cmd.CommandPath(), line)
+				continue
+			}
+			call, _, _ = strings.Cut(call, " < ")
+			call, _, _ = strings.Cut(call, " > ")
+			root := (&app{}).command() // flags keep what they were set to
+			found, rest, err := root.Find(maskNegative(shellWords(t, call)))
+			if err != nil || verbName(found) != verbName(cmd) {
+				t.Errorf("%q is %s, %v", line, found.CommandPath(), err)
+				continue
+			}
+			if err := found.ParseFlags(rest); err != nil {
+				t.Errorf("%q: %v", line, err)
+				continue
+			}
+			if err := found.ValidateArgs(found.Flags().Args()); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+		}
+	}
+	if known != len(extras) {
+		t.Errorf("%d verbs have extras; %d are for verbs that there are not", known, len(extras)-known)
+	}
+}
+
+// shellWords splits a command line as a shell does, as far as examples need it.
+func shellWords(t *testing.T, line string) (list []string) {
+	t.Helper()
+	word, quoted, any := "", false, false
+	for _, c := range line {
+		switch {
+		case c == '\'':
+			quoted, any = !quoted, true
+		case c == ' ' && !quoted:
+			if any {
+				list = append(list, word)
+			}
+			word, any = "", false
+		default:
+			word, any = word+string(c), true
+		}
+	}
+	if any {
+		list = append(list, word)
+	}
+	return list
 }
 
 // allCommands returns the command and all below it.

@@ -135,3 +135,21 @@ func runNest(ctx context.Context, name string) error {
 	_, err = proxy.Call[struct{}](ctx, outer, "extend", []any{inner, inner})
 	return err
 }
+
+// anonlock is a command of the transcripts: it holds a lock without a name until it is
+// killed.
+func anonlock() {
+	ctx := context.Background()
+	m, err := fromEnv(ctx)
+	if err == nil {
+		var l *proxy.Lock
+		if l, err = proxy.NewLock(ctx, m); err == nil {
+			_, err = l.Acquire(ctx)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	time.Sleep(5 * time.Minute)
+}
