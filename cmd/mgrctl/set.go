@@ -65,7 +65,7 @@ func (a *app) eachValue(ctx context.Context, ref *proxy.Ref, method string, valu
 	var mu sync.Mutex // guards what follows
 	did, failed := 0, error(nil)
 	var calls sync.WaitGroup
-	for part := range slices.Chunk(values, max(len(values)/64, 1)) {
+	for part := range slices.Chunk(values, max(len(values)/64, 64)) {
 		calls.Go(func() {
 			for _, v := range part {
 				ok, err := proxy.Call[bool](ctx, ref, method, v)
