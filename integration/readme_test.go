@@ -38,7 +38,7 @@ var tour = map[string]string{
 	"mgrctl queue get jobs":                                  `\{"url": ?"https://example\.org"\}\n`,
 	"mgrctl dict set config retries 3":                       ``,
 	"mgrctl dict incr config retries":                        `4\n`,
-	"mgrctl lock run deploy --create -- echo deployed":                `deployed\n`,
+	"mgrctl lock run deploy --create -- echo deployed":       `deployed\n`,
 	"mgrctl ls": `(?s).*config\tdict\t.*deploy\tLock\t.*jobs\tQueue\t.*`,
 }
 
