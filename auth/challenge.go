@@ -217,3 +217,12 @@ func recvPython(conn MessageConn, what string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// PythonSpeaks reports whether what a server sends first begins as Python's
+// challenge does: with a length below 256, and the sign #.
+func PythonSpeaks(b []byte) bool {
+	return len(b) >= 5 && b[0] == 0 && b[1] == 0 && b[2] == 0 && b[4] == '#'
+}
+
+// pythonPort says what such a server is.
+const pythonPort = "it is a port for Python programs (managerd's python_listen); Go programs and mgrctl take an address of listen"

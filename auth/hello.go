@@ -195,6 +195,10 @@ func (d *decoder) bytes(n int) []byte {
 
 func (d *decoder) magic() {
 	if b := d.bytes(len(magic)); d.err == nil && string(b) != magic {
+		if PythonSpeaks(b) {
+			d.fail("%s", pythonPort)
+			return
+		}
 		d.fail("it begins with %q, not with %q: the peer does not speak this protocol", b, magic)
 	}
 }

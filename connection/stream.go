@@ -94,6 +94,8 @@ func hint(err error) error {
 	var rec tls.RecordHeaderError
 	var read *net.OpError
 	switch {
+	case errors.As(err, &rec) && auth.PythonSpeaks(rec.RecordHeader[:]):
+		return fmt.Errorf("%w; it is a port for Python programs (managerd's python_listen); Go programs and mgrctl take an address of listen", err)
 	case errors.As(err, &rec):
 		return fmt.Errorf("%w; the other side does not speak TLS: %s", err, instead)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -220,7 +220,7 @@ func TestPythonEveryType(t *testing.T) {
 // Programs that print the same against Python's own server.
 func TestPythonJudges(t *testing.T) {
 	p := newPythonServer(t, managers.PythonConfig{})
-	for _, program := range []string{"inside.py", "equal.py"} {
+	for _, program := range []string{"inside.py", "equal.py", "arguments.py"} {
 		for n, i := range pythons(t) {
 			t.Run(strings.TrimSuffix(program, ".py")+"/"+i.version, func(t *testing.T) {
 				path, address := filepath.Join("testdata", "python", program), p.tcp()

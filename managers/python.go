@@ -1,6 +1,7 @@
 package managers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/engine"
+	"github.com/syncmanager/syncmanager/internal/objects"
 	"github.com/syncmanager/syncmanager/internal/pydoor"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -27,6 +29,13 @@ type PythonConfig struct {
 	// socket. Empty: the address that the
 	// client itself used. It must be set behind a NAT or a port forwarding.
 	Advertise string
+	// MaxMessage bounds one message of a Python client, and a reply to one, in
+	// bytes. 0: DefaultPythonMaxMessage.
+	MaxMessage int
+	// MaxMemory bounds the bytes that the messages of all Python clients and what
+	// they are decoded into take at a time. Beyond it they hear "overloaded".
+	// 0: DefaultPythonMaxMemory.
+	MaxMemory int64
 	// IdleReferences drops the references of Python clients to an object that
 	// none of them has used for so long. 0: never.
 	IdleReferences time.Duration
@@ -38,6 +47,12 @@ type PythonConfig struct {
 	// 0: never, as in Python, where any process may release a Lock.
 	ReleaseHolds time.Duration
 }
+
+// Defaults of PythonConfig.
+const (
+	DefaultPythonMaxMessage = 512 << 20
+	DefaultPythonMaxMemory  = 4 << 30
+)
 
 // python is the door for Python clients, made when it is first needed.
 type python struct {
@@ -82,13 +97,28 @@ func (s *Server) openPython() error {
 		Open:     s.openPythonSession,
 		Refused:  s.refusePython,
 		Shutdown: s.shutdownByPython,
-		Logger:   s.log, MaxMessage: s.config.MaxMessage, Depth: depth, HandshakeTimeout: s.config.HandshakeTimeout,
+		Reads:    readsOf(objects.Types()),
+		Logger:   s.log, MaxMessage: cmp.Or(c.MaxMessage, DefaultPythonMaxMessage), MaxMemory: cmp.Or(c.MaxMemory, DefaultPythonMaxMemory), Depth: depth, HandshakeTimeout: s.config.HandshakeTimeout,
 		Options: pydoor.Options{
 			RefuseMD5: c.RefuseMD5, Advertise: c.Advertise, IdleReferences: c.IdleReferences,
 			DropDeadProcesses: c.DropDeadProcesses, ReleaseHolds: c.ReleaseHolds,
 		},
 	})
 	return nil
+}
+
+// readsOf returns a function that tells whether a method of one of the types
+// changes nothing. Of others it says so too: the engine decides.
+func readsOf(types []*engine.Type) func(typeid, method string) bool {
+	changes := make(map[[2]string]bool)
+	for _, t := range types {
+		for i := range t.Methods {
+			if m := &t.Methods[i]; m.Flags&(engine.Reads|engine.Anyone) == 0 {
+				changes[[2]string{t.Name, m.Name}] = true
+			}
+		}
+	}
+	return func(typeid, method string) bool { return !changes[[2]string{typeid, method}] }
 }
 
 // pythonDoor returns the door, nil if there is none.

@@ -47,6 +47,8 @@ type Config struct {
 type PythonConfig struct {
 	RefuseMD5         bool          `yaml:"refuse_md5"`
 	Advertise         string        `yaml:"advertise"`
+	MaxMessage        int           `yaml:"max_message"`
+	MaxMemory         int64         `yaml:"max_memory"`
 	IdleReferences    time.Duration `yaml:"idle_references"`
 	DropDeadProcesses bool          `yaml:"drop_dead_processes"`
 	ReleaseHolds      time.Duration `yaml:"release_holds"`

@@ -264,6 +264,10 @@ func rootOpen(o *Object, c *Call) {
 func (e *Engine) open(c *Call, name, typeid string) {
 	named := e.named(name)
 	if named == nil {
+		if t := e.types[name]; t != nil && !t.Singleton {
+			c.Fail(wire.Errorf(wire.CodeValue, "the name %q is a typeid: a Python program that asks for %s() gets an object of its own, not this one; choose another name", name, name))
+			return
+		}
 		t, err := e.creatable(c, typeid)
 		if err != nil {
 			c.Fail(err)

@@ -132,6 +132,9 @@ func (d *decoder) count() error {
 	if d.pushed++; d.pushed > d.lim.Nodes {
 		return d.fail(ErrLimit, "more than %d values and references (Nodes)", d.lim.Nodes)
 	}
+	if d.pushed%reserveValues == 0 && d.lim.Reserve != nil {
+		return d.lim.Reserve(reserveValues * valueBytes)
+	}
 	return nil
 }
 

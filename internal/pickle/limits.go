@@ -40,7 +40,17 @@ type Limits struct {
 	Memo int
 	// BigInt is the number of bytes of one integer.
 	BigInt int
+	// Reserve, if it is there, is asked for memory before it is taken, for many
+	// values at a time; its error ends the decoding.
+	Reserve func(bytes int) error
 }
+
+// Memory is asked for reserveValues values at a time, of valueBytes each: what most
+// take with their place in a container.
+const (
+	reserveValues = 4096
+	valueBytes    = 64
+)
 
 func (l Limits) withDefaults() Limits {
 	def := func(v, d int) int {
@@ -56,6 +66,8 @@ func (l Limits) withDefaults() Limits {
 		Stack:  def(l.Stack, DefaultStack),
 		Memo:   def(l.Memo, DefaultMemo),
 		BigInt: def(l.BigInt, DefaultBigInt),
+
+		Reserve: l.Reserve,
 	}
 }
 

@@ -11,14 +11,27 @@ import (
 // signature says which arguments a method takes.
 type signature struct {
 	names    []string
+	kinds    []func(pickle.Node) (pickle.Node, error) // what an argument is made into, or nil
 	required int
 	keyword  int  // how many of the last are keyword-only
 	rest     bool // any number of further positional ones
 }
 
-// params reads a signature as Python writes it, without annotations: "key,
-// default=None", "*, key=None". Defaults are for people: what is omitted is
-// nil.
+// kinds are the annotations of signatures.
+var kinds = map[string]func(pickle.Node) (pickle.Node, error){
+	"":      nil,
+	"int":   integer,
+	"ssize": ssize, // an int that C must be able to hold
+	"number": func(n pickle.Node) (pickle.Node, error) {
+		if v, ok := numberOf(n); ok {
+			return v, nil
+		}
+		return n, nil
+	},
+}
+
+// params reads a signature as Python writes it: "key, default=None", "*,
+// key=None", "index: int". Defaults are for people: what is omitted is nil.
 func params(text string) signature {
 	var s signature
 	keyword := false
@@ -35,7 +48,9 @@ func params(text string) signature {
 			continue
 		}
 		name, _, optional := strings.Cut(p, "=")
+		name, kind, _ := strings.Cut(name, ":")
 		s.names = append(s.names, name)
+		s.kinds = append(s.kinds, kinds[strings.TrimSpace(kind)])
 		if keyword {
 			s.keyword++
 		} else if !optional {
@@ -76,6 +91,15 @@ func bind(method string, s signature, args []pickle.Node, kwds *pickle.Dict) ([]
 	for i := range s.required {
 		if out[i] == nil {
 			return nil, typeError("%s() missing required argument '%s' (pos %d)", method, s.names[i], i+1)
+		}
+	}
+	for i, kind := range s.kinds {
+		if kind == nil || out[i] == nil {
+			continue
+		}
+		var err error
+		if out[i], err = kind(out[i]); err != nil {
+			return nil, err
 		}
 	}
 	if s.rest && len(args) > places {
@@ -133,6 +157,9 @@ const forever = time.Duration(-1)
 
 // seconds reads a number of seconds.
 func seconds(n pickle.Node) (float64, error) {
+	if v, ok := numberOf(n); ok {
+		n = v
+	}
 	switch n := n.(type) {
 	case pickle.Int:
 		return float64(n), nil

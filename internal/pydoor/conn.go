@@ -14,6 +14,7 @@ import (
 
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/pickle"
+	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
 // conn is one connection of a Python client. One goroutine serves it.
@@ -27,6 +28,8 @@ type conn struct {
 	pid    int // peer, when references of processes are told apart
 	opened time.Time
 
+	reserving func(n int) error // c.reserve, made once
+
 	// Read by listings.
 	name   atomic.Value // a string: the client's thread
 	used   atomic.Int64 // Unix time of the last request, in nanoseconds
@@ -35,14 +38,15 @@ type conn struct {
 	kicked atomic.Bool
 
 	// Owned by the serving goroutine.
-	session *session // set once, before the conn is listed
-	in      *bufio.Reader
-	message []byte // memory of requests: what stays of one must be copied
-	out     []byte // memory of replies
-	args    []byte // memory of arguments
-	address pickle.Node
-	thread  bool      // accept_connection came
-	wrote   time.Time // when the write deadline was set
+	session  *session // set once, before the conn is listed
+	in       *bufio.Reader
+	message  []byte // memory of requests: what stays of one must be copied
+	out      []byte // memory of replies
+	reserved int64  // of the door's memory, for the request
+	args     []byte // memory of arguments
+	address  pickle.Node
+	thread   bool      // accept_connection came
+	wrote    time.Time // when the write deadline was set
 }
 
 const (
@@ -55,6 +59,9 @@ const (
 	writeTimeout = 5 * time.Minute
 )
 
+// maxPassed is the longest message that is read past. A length above it is a lie.
+const maxPassed = 1 << 34
+
 func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, readBuffer) }
 
 // ServeConn serves one connection until it ends. It closes it. The function
@@ -63,7 +70,7 @@ func (d *Door) ServeConn(ctx context.Context, nc net.Conn, authenticated func())
 	defer nc.Close()
 	c := &conn{door: d, net: wrap(nc, d.seat), id: d.lastConn.Add(1), remote: remoteText(nc.RemoteAddr()), opened: time.Now()}
 	c.used.Store(c.opened.UnixNano())
-	c.in = newReader(c.net)
+	c.in, c.reserving = newReader(c.net), c.reserve
 	c.net.SetDeadline(time.Now().Add(d.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
@@ -144,6 +151,7 @@ func (m *messages) RecvBytes(most int) ([]byte, error) {
 // serve handles the first request, which is one to the server, and after
 // accept_connection all others.
 func (c *conn) serve() error {
+	defer c.release()
 	req, err := c.receive()
 	if err != nil {
 		return c.refuse(err)
@@ -161,15 +169,37 @@ func (c *conn) serve() error {
 	c.thread = true
 	ackAtOnce(c.net, false)
 	for {
-		req, err := c.receive()
+		err := c.answer()
+		c.release()
 		if err != nil {
-			return c.refuse(err)
-		}
-		if err := c.objectRequest(req); err != nil {
 			return err
 		}
 		warm(c.net)
 	}
+}
+
+// answer answers one request. What is wrong with a message that was read to its end
+// is said, and the connection goes on.
+func (c *conn) answer() error {
+	req, err := c.receive()
+	if err == nil {
+		return c.objectRequest(req)
+	}
+	var bad badRequest
+	if errors.As(err, &bad) {
+		return c.send(bad.reply())
+	}
+	return c.refuse(err)
+}
+
+// reply tells what is wrong with the message: an exception where it is the size,
+// else what Python's server would have printed.
+func (b badRequest) reply() reply {
+	var we *wire.Error
+	if errors.As(b.error, &we) {
+		return raised(we)
+	}
+	return traceback("ValueError", b.Error())
 }
 
 // request is one message of a client. What is in it lies in the connection's
@@ -186,6 +216,9 @@ type request struct {
 // told, and the connection goes on to its end.
 type badRequest struct{ error }
 
+// Unwrap returns the error.
+func (b badRequest) Unwrap() error { return b.error }
+
 // receive reads the next request.
 func (c *conn) receive() (*request, error) {
 	n, err := readLength(c.in)
@@ -195,8 +228,23 @@ func (c *conn) receive() (*request, error) {
 	if n > uint64(c.in.Buffered()) {
 		ackAtOnce(c.net, true) // the body follows
 	}
-	b, err := readBody(c.in, n, c.door.config.MaxMessage, c.message)
+	if limit := c.door.config.MaxMessage; n > uint64(limit) && n <= maxPassed && c.thread {
+		// Read past it: the client waits for an answer behind it, and gets one.
+		if _, err := io.CopyN(io.Discard, c.in, int64(n)); err != nil {
+			return nil, noEOF(err)
+		}
+		return nil, badRequest{wire.Errorf(wire.CodeTooLarge, "a message of %d bytes; the limit is %d (python.max_message)", n, limit)}
+	}
+	b, err := readBody(c.in, n, c.door.config.MaxMessage, c.message, c.reserving)
 	ackAtOnce(c.net, !c.thread)
+	if errors.Is(err, errNoMemory) && c.thread {
+		left := n - uint64(len(b))
+		c.release()
+		if _, e := io.CopyN(io.Discard, c.in, int64(left)); e != nil {
+			return nil, noEOF(e)
+		}
+		return nil, badRequest{c.door.overloaded(n)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +257,10 @@ func (c *conn) receive() (*request, error) {
 		c.door.large <- struct{}{}
 		defer func() { <-c.door.large }()
 	}
-	node, err := pickle.DecodeString(s, pickle.Limits{Size: c.door.config.MaxMessage, Nodes: maxNodes, BigInt: len(s) + 1})
+	node, err := pickle.DecodeString(s, c.limits(len(s)))
+	if errors.Is(err, errNoMemory) {
+		return nil, badRequest{c.door.overloaded(uint64(len(s)))}
+	}
 	if err != nil {
 		return nil, badRequest{err}
 	}
@@ -237,8 +288,41 @@ func (c *conn) receive() (*request, error) {
 	return req, nil
 }
 
-// maxNodes bounds the values in one message: half a gigabyte of memory.
-const maxNodes = 4 << 20
+// limits are those for a pickle of n bytes. Its values are bounded by its length,
+// and by the memory that the door may use.
+func (c *conn) limits(n int) pickle.Limits {
+	l := unlimited(n)
+	l.Reserve = c.reserving
+	return l
+}
+
+// errNoMemory says that the door uses all the memory that it may use.
+var errNoMemory = errors.New("pydoor: no memory for the message")
+
+// reserve counts memory that the request takes, before it is taken.
+func (c *conn) reserve(n int) error {
+	d := c.door
+	if most := d.config.MaxMemory; d.memory.Add(int64(n)) > most && most > 0 {
+		d.memory.Add(int64(-n))
+		return errNoMemory
+	}
+	c.reserved += int64(n)
+	return nil
+}
+
+// release gives the memory of the request back.
+func (c *conn) release() {
+	if c.reserved != 0 {
+		c.door.memory.Add(-c.reserved)
+		c.reserved = 0
+	}
+}
+
+// overloaded is the error for a message of n bytes that there is no memory for.
+func (d *Door) overloaded(n uint64) error {
+	return wire.Errorf(wire.CodeOverloaded, "a message of %d bytes: it and what other Python clients send now take more than %d bytes of memory (python.max_memory); send it in parts, or later",
+		n, d.config.MaxMemory)
+}
 
 // refuse tells the client what is wrong with its message, if the stream can
 // still be trusted, and ends the connection.

@@ -1,6 +1,8 @@
 package pydoor
 
 import (
+	"slices"
+
 	"github.com/syncmanager/syncmanager/internal/pickle"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -43,7 +45,7 @@ var dictFamily = makeFamily(family{
 func init() {
 	// pop's default counts when it is given, be it None.
 	dictFamily.methods["pop"] = method{params: signature{names: []string{"key", "default"}, required: 1}, run: plain("pop")}
-	dictFamily.methods["add"] = method{params: signature{names: []string{"key", "delta", "default"}, required: 2}, run: plain("add")}
+	dictFamily.methods["add"] = method{params: params("key, delta: number, default: number=0"), run: plain("add")}
 	dictFamily.methods["update"] = method{run: dictUpdate, raw: true}
 	dictFamily.exposed = dictFamily.names()
 }
@@ -59,18 +61,53 @@ func dictArgs(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.No
 		return nil, nil
 	}
 	first, err := k.iterable(args[0])
-	if err != nil || !hasKwds {
-		return []pickle.Node{first}, err
+	if err != nil {
+		return nil, err
 	}
-	switch a := first.(type) {
-	case *pickle.Dict:
-		return []pickle.Node{pickle.NewDict(append(append([]pickle.Node(nil), a.Items...), kwds.Items...)...)}, nil
-	case *pickle.List:
-		return []pickle.Node{pickle.NewList(append(append([]pickle.Node(nil), a.Items...), pairsOf(kwds)...)...)}, nil
-	case *pickle.Tuple:
-		return []pickle.Node{pickle.NewList(append(append([]pickle.Node(nil), a.Items...), pairsOf(kwds)...)...)}, nil
+	first = pairwise(first)
+	if !hasKwds {
+		return []pickle.Node{first}, nil
 	}
-	return nil, typeError("a %s together with keyword arguments is not supported by this server: pass a dict or a list of pairs", typeName(first))
+	if d, ok := first.(*pickle.Dict); ok {
+		return []pickle.Node{pickle.NewDict(append(append([]pickle.Node(nil), d.Items...), kwds.Items...)...)}, nil
+	}
+	walk, ok := containerEach(first)
+	if !ok {
+		k.then = kwds // a proxy: the engine knows what is in it
+		return []pickle.Node{first}, nil
+	}
+	return []pickle.Node{&sequence{each: func(yield func(pickle.Node) error) error {
+		if err := walk(yield); err != nil {
+			return err
+		}
+		for _, pair := range pairsOf(kwds) {
+			if err := yield(pair); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}}, nil
+}
+
+// pairwise makes pairs of the named tuples and the like in an iterable of pairs.
+func pairwise(n pickle.Node) pickle.Node {
+	items, ok := itemsOf(n)
+	if !ok || !slices.ContainsFunc(items, func(n pickle.Node) bool { _, ok := n.(*pickle.Object); return ok }) {
+		return n
+	}
+	return &sequence{each: func(yield func(pickle.Node) error) error {
+		for _, n := range items {
+			if o, ok := n.(*pickle.Object); ok {
+				if plain := containerOf(o); plain != nil {
+					n = plain
+				}
+			}
+			if err := yield(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
 }
 
 func pairsOf(d *pickle.Dict) []pickle.Node {
@@ -85,23 +122,18 @@ func dictUpdate(k *invocation, args []pickle.Node) reply {
 	if len(args) > 1 {
 		return raised(typeError("update expected at most 1 argument, got %d", len(args)))
 	}
-	kwds := k.kwds
-	if len(args) == 1 && kwds.Len() > 0 {
-		if _, isProxy := pickle.AsProxy(args[0]); isProxy {
-			if _, err := k.call("update", args[0]); err != nil {
-				return raised(err)
-			}
-			args = nil
-		}
-	}
-	all, err := dictArgs(k, args, kwds)
+	all, err := dictArgs(k, args, k.kwds)
 	if err != nil {
 		return raised(err)
 	}
 	if len(all) == 0 {
 		return returned(pickle.None{})
 	}
-	return k.done(k.call("update", all...))
+	v, err := k.call("update", all...)
+	if err == nil && k.then != nil {
+		v, err = k.call("update", k.then)
+	}
+	return k.done(v, err)
 }
 
 func dictUpdate1(k *invocation, args []pickle.Node) reply {
@@ -202,26 +234,13 @@ func dictFromKeys(k *invocation, args []pickle.Node) reply {
 	if value == nil {
 		value = pickle.None{}
 	}
-	var items []pickle.Node
-	switch keys := keys.(type) {
-	case *pickle.List:
-		items = keys.Items
-	case *pickle.Tuple:
-		items = keys.Items
-	case *pickle.Set:
-		items = keys.Items
-	case *pickle.FrozenSet:
-		items = keys.Items
-	case *pickle.Dict:
-		for key := range keys.All() {
-			items = append(items, key)
-		}
-	case *pickle.Str:
-		for _, r := range keys.S {
-			items = append(items, pickle.NewStr(string(r)))
-		}
-	default:
+	walk, ok := containerEach(keys)
+	if !ok {
 		return raised(typeError("'%s' object is not iterable", typeName(keys)))
+	}
+	items, err := collect(walk)
+	if err != nil {
+		return raised(err)
 	}
 	pairs := make([]pickle.Node, 0, 2*len(items))
 	for _, key := range items {

@@ -50,6 +50,9 @@ type Config struct {
 	// Refused is called before a stranger is told that its proof is wrong; it
 	// may block for as long as the stranger is to wait.
 	Refused func(ctx context.Context, remote string)
+	// Reads reports whether a method of a type changes nothing, or is not known.
+	// Nil: the engine alone says what a role may do.
+	Reads func(typeid, method string) bool
 	// Shutdown ends the server, as a client with the role admin asked.
 	Shutdown func(key, remote string)
 	// Logger gets the log. It must not be nil.
@@ -57,6 +60,9 @@ type Config struct {
 
 	// MaxMessage bounds one message in bytes, either way.
 	MaxMessage int
+	// MaxMemory bounds the bytes that messages which arrive, and what they are
+	// decoded into, take at a time in all. 0: no bound.
+	MaxMemory int64
 	// Depth bounds the nesting of a value.
 	Depth int
 	// HandshakeTimeout bounds the time until the first request.
@@ -97,6 +103,7 @@ type Door struct {
 
 	lastConn atomic.Uint64
 	lastIter atomic.Uint64
+	memory   atomic.Int64 // of Config.MaxMemory, in use
 
 	mu       sync.Mutex          // guards what follows
 	sessions map[string]*session // by rightsOf

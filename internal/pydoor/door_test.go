@@ -428,7 +428,17 @@ func TestNamesAndRoles(t *testing.T) {
 	native := w.open(engine.SessionInfo{Program: "owner", Role: engine.RoleAdmin})
 	native.call(0, "open", "web.d", "dict")
 	native.call(0, "open", "d", "dict")
-	native.call(0, "open", "Lock", "dict")
+	// An object with the name of a type could not be found by it.
+	args, err := wire.AppendAny(nil, []any{"Lock", "Lock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := native.Start(&engine.Command{Method: engine.MethodOpen, Args: args})
+	<-refused.Ready()
+	if _, err := refused.Result(); !errors.Is(err, wire.ErrValue) {
+		t.Errorf("an object named Lock: %v", err)
+	}
+	refused.Accept()
 
 	r := w.thread("read")
 	defer r.close()
@@ -442,7 +452,7 @@ func TestNamesAndRoles(t *testing.T) {
 		c.raises(kindTraceback, class, nil, "create", str(typeid))
 	}
 	denied("read", "PermissionError", "dict")
-	denied("read", "PermissionError", "Lock") // the type goes before the object
+	denied("read", "PermissionError", "Lock")
 	denied("read", "KeyError", "get_nothing")
 
 	w.prefix("write", "web.")

@@ -44,12 +44,13 @@ func readMessage(r *bufio.Reader, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readBody(r, n, limit, nil)
+	return readBody(r, n, limit, nil, func(int) error { return nil })
 }
 
 // readBody reads the n bytes of a message, of at most limit, into memory if
-// that has room. More is reserved as the bytes come.
-func readBody(r *bufio.Reader, n uint64, limit int, memory []byte) ([]byte, error) {
+// that has room. More is reserved as the bytes come; when reserve refuses it, the
+// bytes that have come are returned with its error.
+func readBody(r *bufio.Reader, n uint64, limit int, memory []byte, reserve func(n int) error) ([]byte, error) {
 	if n > uint64(limit) {
 		return nil, fmt.Errorf("pydoor: a message of %d bytes; the limit is %d: %w", n, limit, errTooLong)
 	}
@@ -66,7 +67,11 @@ func readBody(r *bufio.Reader, n uint64, limit int, memory []byte) ([]byte, erro
 		if at == size {
 			return b, nil
 		}
-		more := make([]byte, min(size, 4*at))
+		next := min(size, 4*at)
+		if err := reserve(next); err != nil {
+			return b, err
+		}
+		more := make([]byte, next)
 		copy(more, b)
 		b = more
 	}

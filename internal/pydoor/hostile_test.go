@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,20 +61,64 @@ func TestBadMessages(t *testing.T) {
 			if kind, v, err := c.read(); err != nil || kind != kindTraceback {
 				t.Errorf("%s %v, %v", kind, v, err)
 			}
-			if _, _, err := c.read(); err == nil {
-				t.Error("the connection goes on")
-			}
+			d := w.create("write", "dict")
+			c.want("0", d, "__len__") // it goes on
 			c.close()
-			other.want("0", w.create("write", "dict"), "__len__")
+			other.want("0", d, "__len__")
 		})
+	}
+}
+
+// A message that is too long, or that there is no memory for, is answered with the
+// limit, the figure and the setting, and the connection goes on.
+func TestMessagesAboveTheLimits(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.door.config.MaxMemory = 4 << 20
+	c := w.thread("write")
+	defer c.close()
+	d := w.create("write", "dict")
+	c.want("None", d, "__setitem__", str("n"), num(1))
+	c.raises("ValueError", "a message of", d, "__setitem__", str("x"), &pickle.Bytes{B: strings.Repeat("x", 2<<20)})
+	c.want("1", d, "__getitem__", str("n"))
+	// Few bytes that become much.
+	c.raises("MemoryError", "python.max_memory", d, "__setitem__", str("x"), pickle.NewTuple(slices.Repeat([]pickle.Node{pickle.None{}}, 200_000)...))
+	c.want("1", d, "__getitem__", str("n"))
+	if n := w.door.memory.Load(); n != 0 {
+		t.Errorf("%d bytes are reserved when no message is under way", n)
+	}
+}
+
+// A client that may only read is refused before a range is written out.
+func TestRangeOfAReader(t *testing.T) {
+	w := newWorld(t, Options{})
+	changes := 0
+	w.door.config.Reads = func(typeid, method string) bool {
+		if method == "extend" {
+			changes++
+			return false
+		}
+		return true
+	}
+	writer, reader := w.thread("write"), w.thread("read")
+	defer writer.close()
+	defer reader.close()
+	l := w.create("write", "list")
+	long := pickle.NewCall("builtins", "range", num(0), num(1<<40), num(1))
+	reader.raises("PermissionError", "may only read", l, "extend", long)
+	creator := w.connect("read")
+	defer creator.close()
+	creator.raises(kindTraceback, "PermissionError", nil, "create", str("list"), long)
+	writer.raises("ValueError", "python.max_message", l, "extend", long)
+	writer.want("0", l, "__len__")
+	if changes != 1 {
+		t.Errorf("the role was looked at %d times", changes)
 	}
 }
 
 func TestLengthsThatLie(t *testing.T) {
 	for name, head := range map[string][]byte{
-		"above the limit": {0x7f, 0xff, 0xff, 0xff},
-		"64 bits":         {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
-		"negative":        {0x80, 0, 0, 0},
+		"64 bits":  {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"negative": {0x80, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, Options{})

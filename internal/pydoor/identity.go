@@ -23,11 +23,12 @@ import (
 // SHA-256, so that an identity costs little beside its value. Each container is
 // seen once, however often it is referred to.
 type identifier struct {
-	known   map[pickle.Node][]byte // identities of containers; nil while one is worked out
-	refs    []wire.Ref             // the proxies of this server that were met
-	leaf    []byte                 // memory of the last leaf's identity
-	depth   int
-	tangled bool // there is a cycle, or the nesting is too deep to follow
+	known      map[pickle.Node][]byte // identities of containers; nil while one is worked out
+	refs       []wire.Ref             // the proxies of this server that were met
+	leaf       []byte                 // memory of the last leaf's identity
+	depth      int
+	descriptor bool // a descriptor of the sender's process was met
+	tangled    bool // there is a cycle, or the nesting is too deep to follow
 }
 
 const (
@@ -230,6 +231,9 @@ func (d *identifier) object(o *pickle.Object) []byte {
 		}
 		return d.container(n)
 	}
+	if knownAs(o) == "multiprocessing.resource_sharer.DupFd" {
+		d.descriptor = true
+	}
 	switch items, pairs := stepItems(o, pickle.StepAppend), stepItems(o, pickle.StepSetItems); knownAs(o) {
 	case "collections.deque":
 		return d.sequence(idDeque, items) // its maxlen does not count
@@ -286,7 +290,7 @@ func (w *inward) headOf(n pickle.Node, depth int) wire.OpaqueHead {
 	}
 	// What was met before is in the heads of others.
 	d := w.ids
-	d.refs, d.depth, d.tangled = nil, 0, false
+	d.refs, d.depth, d.tangled, d.descriptor = nil, 0, false, false
 	if len(d.known) > 0 {
 		clear(d.known)
 	}

@@ -1,8 +1,10 @@
 package pydoor
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"time"
 
@@ -26,6 +28,8 @@ type inward struct {
 	heads   bool // opaque values are to be compared only: they have heads and no data
 	ids     *identifier
 
+	handsOver bool // a queue's item: whoever gets it is the only one
+
 	// Where arguments are iterables, each entry is a value of its own, with the
 	// limit for itself.
 	entries bool
@@ -42,6 +46,9 @@ var errDeep = errors.New("it nests too deep")
 // value appends one value. What cannot be written as a tree becomes opaque as a
 // whole.
 func (w *inward) value(n pickle.Node) error {
+	if s, ok := n.(*sequence); ok {
+		return w.sequence(s)
+	}
 	at := len(w.b)
 	err := w.tree(n, 1)
 	if errors.Is(err, errGrows) || errors.Is(err, errDeep) {
@@ -85,7 +92,7 @@ func (w *inward) spread(n pickle.Node, items []pickle.Node) error {
 	}
 	for _, n := range items {
 		if len(w.b) > w.most {
-			return errGrows
+			return tooManyBytes(w.most)
 		}
 		w.limit = min(len(w.b)+limit, w.most)
 		if err := w.value(n); err != nil {
@@ -93,6 +100,36 @@ func (w *inward) spread(n pickle.Node, items []pickle.Node) error {
 		}
 	}
 	return nil
+}
+
+// sequence appends a list of what is gone over, each a value of its own.
+func (w *inward) sequence(s *sequence) error {
+	limit, entries := w.limit, w.entries
+	defer func() { w.entries, w.limit = entries, limit }()
+	w.entries = false
+	at, n := len(w.b), 0
+	w.b = append(w.b, 0xdd, 0, 0, 0, 0) // a list whose length is filled in
+	err := s.each(func(item pickle.Node) error {
+		if len(w.b) > w.most {
+			return tooManyBytes(w.most)
+		}
+		n++
+		w.limit = min(len(w.b)+limit, w.most)
+		return w.value(item)
+	})
+	if err != nil {
+		return err
+	}
+	if uint64(n) > math.MaxUint32 {
+		return tooManyBytes(w.most)
+	}
+	binary.BigEndian.PutUint32(w.b[at+1:], uint32(n))
+	return nil
+}
+
+// tooManyBytes says that arguments pass the limit once they are written out.
+func tooManyBytes(most int) error {
+	return wire.Errorf(wire.CodeTooLarge, "the arguments have more than %d bytes when they are written out; the limit is that of a message (python.max_message)", most)
 }
 
 func (w *inward) tree(n pickle.Node, depth int) error {
@@ -237,6 +274,9 @@ func (w *inward) opaque(n pickle.Node, limit, depth int) error {
 		return errDeep
 	}
 	h := w.headOf(n, depth)
+	if w.ids.descriptor && !w.handsOver && !w.heads {
+		return typeError("a Connection, a socket or another descriptor of a process can be handed over once and not be kept: put it into a queue, or keep the address")
+	}
 	if w.heads {
 		w.b = wire.AppendOpaque(w.b, language, h.Append(nil), nil)
 		return nil
@@ -254,82 +294,6 @@ func (w *inward) opaque(n pickle.Node, limit, depth int) error {
 
 // treeLimit is how large the arguments of a message may become as a tree.
 func treeLimit(size, most int) int { return min(64<<10+16*size, most) }
-
-// iterable prepares an argument that Python iterates over.
-func (k *invocation) iterable(n pickle.Node) (pickle.Node, error) {
-	k.iterates = true
-	return iterable(n)
-}
-
-// iterable unfolds what Python iterates over and the wire does not know: a
-// range, and instances of classes derived from list and dict (deque,
-// OrderedDict, defaultdict, Counter). The pickle of each says what is inside.
-// Anything else is returned as it is.
-func iterable(n pickle.Node) (pickle.Node, error) {
-	o, ok := n.(*pickle.Object)
-	if !ok {
-		return n, nil
-	}
-	if start, stop, step, ok := pickle.AsRange(o); ok {
-		return unfoldRange(start, stop, step)
-	}
-	var items, pairs []pickle.Node
-	isDict := false
-	if g, args, ok := pickle.AsCall(n); ok && *g == (pickle.Global{Module: "collections", Name: "Counter"}) && len(args) == 1 {
-		return args[0], nil
-	}
-	for _, s := range o.Steps {
-		switch s.Op {
-		case pickle.StepAppend, pickle.StepAddItems:
-			items = append(items, s.Items...)
-		case pickle.StepSetItems:
-			pairs, isDict = append(pairs, s.Items...), true
-		}
-	}
-	g, _ := o.Callable.(*pickle.Global)
-	switch {
-	case isDict:
-		return pickle.NewDict(pairs...), nil
-	case items != nil:
-		return pickle.NewList(items...), nil
-	case g == nil:
-	case *g == pickle.Global{Module: "collections", Name: "OrderedDict"}, *g == pickle.Global{Module: "collections", Name: "defaultdict"}:
-		return pickle.NewDict(), nil
-	case *g == pickle.Global{Module: "collections", Name: "deque"}:
-		return pickle.NewList(), nil
-	}
-	return n, nil
-}
-
-// maxRange is the longest range that is unfolded.
-const maxRange = 16 << 20
-
-func unfoldRange(start, stop, step pickle.Node) (pickle.Node, error) {
-	a, b, s := bigOf(start), bigOf(stop), bigOf(step)
-	if s.Sign() == 0 {
-		return nil, valueError("range() arg 3 must not be zero")
-	}
-	// n = ceil((b-a)/s), 0 at least.
-	n := new(big.Int).Sub(b, a)
-	one := big.NewInt(int64(s.Sign()))
-	n.Add(n, s).Sub(n, one).Quo(n, s)
-	if n.Sign() <= 0 || (s.Sign() > 0) != (b.Cmp(a) > 0) {
-		return pickle.NewList(), nil
-	}
-	if !n.IsInt64() || n.Int64() > maxRange {
-		return nil, valueError("a range of %s numbers; at most %d are written out", n, maxRange)
-	}
-	list := make([]pickle.Node, n.Int64())
-	for i := range list {
-		if a.IsInt64() {
-			list[i] = pickle.Int(a.Int64())
-		} else {
-			list[i] = pickle.NewBigInt(a)
-		}
-		a = new(big.Int).Add(a, s)
-	}
-	return pickle.NewList(list...), nil
-}
 
 func bigOf(n pickle.Node) *big.Int {
 	switch n := n.(type) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/pickle"
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -21,7 +22,10 @@ type invocation struct {
 	kwds   *pickle.Dict
 	size   int // of the message
 
-	iterates bool // arguments are iterables
+	iterates  bool // arguments are iterables
+	handsOver bool // arguments go to one receiver, once
+
+	then pickle.Node // what a dict that was created is updated with
 
 	main Call
 	gone error // the client is gone
@@ -111,6 +115,9 @@ func (k *invocation) call(method string, args ...pickle.Node) (wire.Raw, error) 
 // wait makes a call of the engine that waits for as long as timeout. Trailing
 // nil arguments are left out; a nil between others is None.
 func (k *invocation) wait(method string, timeout time.Duration, args ...pickle.Node) (wire.Raw, error) {
+	if err := k.mayCall(method); err != nil {
+		return "", err
+	}
 	b, err := k.encode(args)
 	if err != nil {
 		return "", err
@@ -120,6 +127,16 @@ func (k *invocation) wait(method string, timeout time.Duration, args ...pickle.N
 		k.missed(args[0])
 	}
 	return v, err
+}
+
+// mayCall refuses what the client's role forbids, before its arguments are written
+// out. The engine checks again.
+func (k *invocation) mayCall(method string) error {
+	e := k.conn.session.entry
+	if e.Role.Allows(auth.RoleWrite) || k.conn.door.config.Reads == nil || k.conn.door.config.Reads(k.ref.TypeID, method) {
+		return nil
+	}
+	return wire.Errorf(wire.CodeDenied, "%s.%s changes state; key %q may only read", k.ref.TypeID, method, e.Name)
 }
 
 // maxMissed bounds the classes that are remembered for having been logged.
@@ -169,6 +186,7 @@ func (k *invocation) encode(args []pickle.Node) ([]byte, error) {
 func (k *invocation) writer() *inward {
 	w := k.conn.writer(k.size)
 	w.entries, w.most = k.iterates, k.conn.door.config.MaxMessage
+	w.handsOver = k.handsOver
 	return w
 }
 

@@ -20,7 +20,7 @@ var queueFamily = makeFamily(family{
 		"shutdown(immediate=False)", "shutdown",
 		"task_done()", "task_done",
 	),
-	create:   construct("Queue", "maxsize=0"),
+	create:   construct("Queue", "maxsize: int=0"),
 	getvalue: unpicklable("_thread.lock"),
 })
 
@@ -68,8 +68,15 @@ func queueGet(k *invocation, args []pickle.Node) reply {
 func queuePut(k *invocation, args []pickle.Node) reply {
 	timeout, err := queueTimeout(args[1], args[2])
 	if err != nil {
-		return raised(err)
+		// A queue without a bound never waits, and Python does not look at the
+		// timeout then.
+		size, e := k.call("maxsize")
+		if n := int64(uintOf(size)); e != nil || n > 0 {
+			return raised(err)
+		}
+		timeout = forever
 	}
+	k.handsOver = true
 	if k.ref.TypeID == "SimpleQueue" {
 		timeout = 0
 	}

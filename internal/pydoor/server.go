@@ -179,16 +179,21 @@ func (k *invocation) make(typeid string, args []pickle.Node) (wire.Ref, error) {
 		return wire.Ref{}, typeError("%s", text)
 	}
 	f := k.conn.door.familyOf(k.conn, typeid)
-	args, err := f.create(k, args, k.kwds)
-	if err != nil {
+	known := k.conn.door.registered(typeid)
+	var v wire.Raw
+	var err error
+	if e := k.conn.session.entry; known && !e.Role.Allows(auth.RoleWrite) {
+		return wire.Ref{}, wire.Errorf(wire.CodeDenied, "creating a %s changes state; key %q may only read", typeid, e.Name)
+	}
+	if args, err = f.create(k, args, k.kwds); err != nil {
 		return wire.Ref{}, err
 	}
-	v, err := k.create(typeid, args)
+	v, err = k.create(typeid, args)
 	// A key that may only read is not told which types there are.
-	if errors.Is(err, wire.ErrUnknownType) || errors.Is(err, wire.ErrDenied) && !k.conn.door.registered(typeid) {
+	if errors.Is(err, wire.ErrUnknownType) || errors.Is(err, wire.ErrDenied) && !known {
 		v, err = k.named(typeid)
 		if errors.Is(err, wire.ErrNotFound) {
-			err = &pyError{"KeyError", fmt.Sprintf("%s: no type and no object of that name; on the server: --create NAME=TYPEID", quote(typeid))}
+			err = &pyError{"KeyError", fmt.Sprintf("%s: no type and no object of that name on the server. A class that only Python has does not run there: docs/python.md, Classes of your own. A named object is made by mgrctl create NAME TYPEID, or managerd --create NAME=TYPEID", quote(typeid))}
 		} else if err == nil && (len(args) > 0 || k.kwds.Len() > 0) {
 			err = typeError("%s() is an object that exists; it takes no arguments", typeid)
 		}
@@ -200,7 +205,19 @@ func (k *invocation) make(typeid string, args []pickle.Node) (wire.Ref, error) {
 	if !ok {
 		return wire.Ref{}, wire.Errorf(wire.CodeInternal, "create of %q gave no reference", typeid)
 	}
-	return r.Ref(), nil
+	ref := r.Ref()
+	if k.then != nil {
+		// The keywords of dict(proxy, b=2) come after what is in the proxy.
+		update := &invocation{conn: k.conn, ref: ref, family: f, method: "update", size: k.size, iterates: true}
+		_, err = update.call("update", k.then)
+		if update.main != nil {
+			update.main.Accept()
+		}
+		if k.gone = update.gone; err != nil {
+			return wire.Ref{}, err
+		}
+	}
+	return ref, nil
 }
 
 func (k *invocation) create(typeid string, args []pickle.Node) (wire.Raw, error) {

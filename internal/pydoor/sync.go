@@ -39,11 +39,11 @@ var semaphoreFamily = makeFamily(family{
 	class: "AcquirerProxy",
 	methods: table(
 		"acquire(blocking=True, timeout=None)", semaphoreAcquire,
-		"release(n=1)", semaphoreRelease,
+		"release(n: int=1)", semaphoreRelease,
 		"get_value()", "get_value",
 		"locked()", "locked",
 	),
-	create:   construct("Semaphore", "value=1"),
+	create:   construct("Semaphore", "value: int=1"),
 	getvalue: unpicklable("_thread.lock"),
 })
 
@@ -53,7 +53,7 @@ var conditionFamily = makeFamily(family{
 		"acquire(blocking=True, timeout=-1)", lockAcquire,
 		"release()", conditionRelease,
 		"wait(timeout=None)", conditionWait,
-		"notify(n=1)", conditionNotify,
+		"notify(n: int=1)", conditionNotify,
 		"notify_all()", conditionNotifyAll,
 		"locked()", "locked",
 	),
@@ -286,7 +286,7 @@ func eventWait(k *invocation, args []pickle.Node) reply {
 }
 
 func createBarrier(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
-	a, err := bind("Barrier", params("parties, action=None, timeout=None"), args, kwds)
+	a, err := bind("Barrier", params("parties: int, action=None, timeout=None"), args, kwds)
 	if err != nil {
 		return nil, err
 	}

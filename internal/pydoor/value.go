@@ -57,7 +57,7 @@ var valueFamily = makeFamily(family{
 		"get()", "get",
 		"set(value)", nothing("set"),
 		// What Python lacks.
-		"add(delta)", "add",
+		"add(delta: number)", "add",
 		"compare_and_swap(old, new)", "compare_and_swap",
 	),
 	create: func(_ *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
@@ -139,8 +139,8 @@ var arrayFamily = makeFamily(family{
 	class: "ArrayProxy",
 	methods: table(
 		"__len__()", "len",
-		"__getitem__(index)", sliced("getitem", "getslice"),
-		"__setitem__(index, value)", arraySetItem,
+		"__getitem__(index: int)", sliced("getitem", "getslice"),
+		"__setitem__(index: int, value)", arraySetItem,
 		"tolist()", "tolist",
 	),
 	create: func(k *invocation, args []pickle.Node, kwds *pickle.Dict) ([]pickle.Node, error) {
@@ -148,11 +148,20 @@ var arrayFamily = makeFamily(family{
 		if err != nil {
 			return nil, err
 		}
-		return unfold(k, a[:2])
+		if a[1], err = k.iterable(a[1]); err == nil && !text(a[0]) {
+			a[1] = numbers(a[1])
+		}
+		return a[:2], err
 	},
 })
 
+// text reports whether a typecode is one of text.
+func text(code pickle.Node) bool { return textOf(code) == "u" || textOf(code) == "w" }
+
 func arraySetItem(k *invocation, args []pickle.Node) reply {
+	if v, ok := numberOf(args[1]); ok {
+		args[1] = v
+	}
 	if start, stop, step, ok := pickle.AsSlice(args[0]); ok {
 		return k.result(k.call("setslice", start, stop, step, args[1]))
 	}

@@ -134,15 +134,20 @@ func TestIterables(t *testing.T) {
 		{pickle.NewCall("collections", "Counter", pickle.NewDict(str("a"), num(2))), "{'a': 2}"},
 		{pickle.NewCall("collections", "OrderedDict"), "{}"},
 		{rng(0, 3, 1), "[0, 1, 2]"}, {rng(3, 0, 1), "[]"}, {rng(3, 0, -2), "[3, 1]"}, {rng(0, 3, -1), "[]"}, {rng(0, 0, 1), "[]"},
-		{rng(0, 1<<40, 1), "a range of 1099511627776 numbers"},
 	} {
 		n, err := iterable(test.in)
-		got := ""
 		if err != nil {
-			got = err.(*pyError).text[:len(test.want)]
-		} else {
-			got = show(n)
+			t.Error(err)
+			continue
 		}
+		if s, ok := n.(*sequence); ok {
+			items, err := collect(s.each)
+			if err != nil {
+				t.Error(err)
+			}
+			n = pickle.NewList(items...)
+		}
+		got := show(n)
 		if got != test.want {
 			t.Errorf("%s, want %s", got, test.want)
 		}
@@ -182,7 +187,7 @@ func TestLargeIterables(t *testing.T) {
 	d := w.create("write", "dict", pairs)
 	c.ok(d, "update", pairs)
 	c.want("200", d, "__len__")
-	c.raises("ValueError", "many times larger", l, "extend", pickle.NewCall("builtins", "range", num(0), num(1<<20), num(1)))
+	c.raises("ValueError", "the limit is that of a message", l, "extend", pickle.NewCall("builtins", "range", num(0), num(1<<20), num(1)))
 }
 
 func TestBind(t *testing.T) {
