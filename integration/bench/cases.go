@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -42,13 +43,19 @@ var (
 type suite struct {
 	e     *env
 	short bool
+	other bool // our series are those of the other commit
 	cases []bench.Case
 	bars  []bench.Bar
 }
 
-func newSuite(e *env, short bool) *suite {
-	s := &suite{e: e, short: short}
+func newSuite(e *env, short bool) *suite { return suiteOf(e, short, false) }
+
+// suiteOf is newSuite, of this commit or of the other one.
+func suiteOf(e *env, short, other bool) *suite {
+	s := &suite{e: e, short: short, other: other}
 	s.dict()
+	s.callersSweep()
+	s.valuesSweep()
 	s.queue()
 	s.lock()
 	s.batch()
@@ -76,13 +83,17 @@ func (s *suite) bar(b bench.Bar) { s.bars = append(s.bars, b) }
 // loop is the series of t that repeats r. Only Op and the numbers that differ
 // from the ordinary ones need to be set.
 func (s *suite) loop(t target, r load.Request) bench.Series {
-	return bench.Series{Name: t.label, Needs: t.needs(), Run: s.shared(t, repeat(r))}
+	return s.series(t, func(t target) func(context.Context, bench.Round) (map[string]float64, error) {
+		return s.shared(t, repeat(r))
+	})
 }
 
 // loopAlone is loop with a server and a load generator for it alone, which are
 // started for each round.
 func (s *suite) loopAlone(t target, r load.Request) bench.Series {
-	return bench.Series{Name: t.label, Needs: t.needs(), Run: s.alone(t, repeat(r))}
+	return s.series(t, func(t target) func(context.Context, bench.Round) (map[string]float64, error) {
+		return s.alone(t, repeat(r))
+	})
 }
 
 // timed completes a request with the ordinary numbers and a round's times.

@@ -185,11 +185,13 @@ func (s *suite) million() {
 	})
 
 	byEntries := func(t target, n int) bench.Series {
-		return bench.Series{Name: t.label, Run: s.shared(t, func(p pair, round bench.Round) (map[string]float64, error) {
-			large := scaled(manyEntries, 20, round)
-			r := load.Request{Op: load.OpGet, Callers: 50, Keys: min(n, large), Table: large}
-			return repeat(r)(p, round)
-		})}
+		return s.series(t, func(t target) func(context.Context, bench.Round) (map[string]float64, error) {
+			return s.shared(t, func(p pair, round bench.Round) (map[string]float64, error) {
+				large := scaled(manyEntries, 20, round)
+				r := load.Request{Op: load.OpGet, Callers: 50, Keys: min(n, large), Table: large}
+				return repeat(r)(p, round)
+			})
+		})
 	}
 	const get = "dict get by number of entries, 50 callers"
 	few := oursPlain

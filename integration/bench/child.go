@@ -66,7 +66,7 @@ func childEcho(config []byte, in *bufio.Scanner, out io.Writer) error {
 	if err := json.Unmarshal(config, &c); err != nil {
 		return err
 	}
-	return answerOn(c, in, out, map[string]func(net.Listener) error{"tcp": serve.Echo, "copy": serve.Copy, "unix": serve.Echo})
+	return answerOn(c, in, out, map[string]func(net.Listener) error{"tcp": serve.Echo, "copy": serve.Copy, "framed": serve.Framed, "unix": serve.Echo})
 }
 
 func childRPC(config []byte, in *bufio.Scanner, out io.Writer) error {

@@ -30,6 +30,7 @@ type env struct {
 	python  string // the interpreter, if any
 	redis   string // redis-server, if any
 	profile bool   // children will be profiled; the embedded server takes the place of managerd
+	other   *build // another commit, for targets of it; nil: none
 
 	mu         sync.Mutex // guards what follows; it is not held while something starts
 	servers    map[string]*proc.Child
@@ -47,6 +48,7 @@ type target struct {
 	server  string // of env.server
 	addr    string // which of the server's addresses; the network if empty
 	apart   string // a server and generators that only targets of the same word share; the common ones if empty
+	other   bool   // server and generators are those of env.other
 }
 
 // The peers by the names that a run reports as missing.
@@ -139,18 +141,19 @@ func (e *env) start(ctx context.Context, name string, config any, argv ...string
 
 // server returns the server of t, started when first asked for.
 func (e *env) server(ctx context.Context, t target) (*proc.Child, error) {
-	return e.kept(e.servers, t.server+"/"+t.apart, func() (*proc.Child, error) { return e.newServer(ctx, t.server) })
+	return e.kept(e.servers, fmt.Sprintf("%s/%s/%t", t.server, t.apart, t.other), func() (*proc.Child, error) { return e.newServer(ctx, t) })
 }
 
 // newServer starts a server that nobody else uses.
-func (e *env) newServer(ctx context.Context, name string) (*proc.Child, error) {
+func (e *env) newServer(ctx context.Context, t target) (*proc.Child, error) {
+	name := fmt.Sprintf("%s/%t", t.server, t.other)
 	e.mu.Lock()
 	err := e.broken[name]
 	e.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.startServer(ctx, name)
+	c, err := e.startServer(ctx, t.server, t.other)
 	if err != nil {
 		e.mu.Lock()
 		e.broken[name] = err
@@ -159,20 +162,20 @@ func (e *env) newServer(ctx context.Context, name string) (*proc.Child, error) {
 	return c, err
 }
 
-func (e *env) startServer(ctx context.Context, name string) (*proc.Child, error) {
+func (e *env) startServer(ctx context.Context, name string, other bool) (*proc.Child, error) {
 	own := serverConfig{Dir: e.dir, Key: e.key, Profile: e.profile}
 	switch name {
 	case roleEcho, roleRPC, roleManager:
-		return e.start(ctx, name+" server", own, e.self, childArg, name)
+		return e.start(ctx, name+" server", own, e.program(other), childArg, name)
 	case "redis":
 		return e.startRedis(ctx)
 	case "python", "python-unix":
 		return e.startPython(ctx, name)
 	case "managerd":
 		if e.profile {
-			return e.start(ctx, roleManager+" server", own, e.self, childArg, roleManager)
+			return e.start(ctx, roleManager+" server", own, e.program(other), childArg, roleManager)
 		}
-		return e.startManagerd(ctx)
+		return e.startManagerd(ctx, other)
 	}
 	return nil, fmt.Errorf("no server %q", name)
 }
@@ -193,7 +196,7 @@ func (e *env) address(server *proc.Child, t target) (string, error) {
 // generator returns load generator number n of t, connected to the shared
 // server, started when first asked for.
 func (e *env) generator(ctx context.Context, t target, n int) (*proc.Child, error) {
-	name := fmt.Sprintf("%s/%s/%s/%s/%s/%d", t.peer, t.network, t.server, t.addr, t.apart, n)
+	name := fmt.Sprintf("%s/%s/%s/%s/%s/%t/%d", t.peer, t.network, t.server, t.addr, t.apart, t.other, n)
 	return e.kept(e.generators, name, func() (*proc.Child, error) {
 		server, err := e.server(ctx, t)
 		if err != nil {
@@ -232,7 +235,15 @@ func (e *env) newGenerator(ctx context.Context, t target, server *proc.Child) (*
 	if t.peer == peerPython {
 		return e.start(ctx, name, spec, e.python, "-B", filepath.Join(e.dir, "load.py"))
 	}
-	return e.start(ctx, name, spec, e.self, childArg, roleLoad)
+	return e.start(ctx, name, spec, e.program(t.other), childArg, roleLoad)
+}
+
+// program is this program, or that of the other commit.
+func (e *env) program(other bool) string {
+	if other {
+		return e.other.bench
+	}
+	return e.self
 }
 
 // hangs is how much longer than planned a request may take.

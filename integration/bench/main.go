@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -67,6 +66,7 @@ type options struct {
 	profile    string
 	check      bool
 	list       bool
+	against    string
 	updateDocs bool
 }
 
@@ -83,6 +83,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the last round, of clients (of several the first) and server, into this `directory`, and a text for each series that sums them up; the embedded server takes the place of managerd")
 	f.BoolVar(&o.check, "check", false, "fail if a figure falls below half of its bar or cannot be judged, or a case fails, three times in a row; a peer that is not installed is no failure")
 	f.BoolVar(&o.list, "list", false, "name the cases and end")
+	f.StringVar(&o.against, "against", "", fmt.Sprintf("compare with another `commit`: both builds take turns in every round, at least %d; fails if CPU per operation is above %.2f x of that commit's in a case, a rate below %.2f x, or their geometric mean below %.2f x", againstRounds, mostCPU, leastRate, leastMean))
 	f.BoolVar(&o.updateDocs, "update-docs", false, fmt.Sprintf("write table and plots into docs/benchmarks.md of this repository: a full run of at least %d rounds and -duration %v, a quarter of an hour", defaultRounds, defaultDuration))
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -102,6 +103,12 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	}
 	if o.updateDocs && (o.short || o.pattern != "" || o.profile != "") {
 		return fail("-update-docs needs a full run: leave out -short, -run and -profile")
+	}
+	if o.against != "" && (o.check || o.updateDocs || o.profile != "" || o.svg != "") {
+		return fail("-against compares two commits: leave out -check, -update-docs, -profile and -svg")
+	}
+	if o.against != "" && o.rounds == 0 {
+		o.rounds = againstRounds
 	}
 	if o.rounds == 0 {
 		o.rounds = defaultRounds
@@ -146,6 +153,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	if o.list {
 		return list(stdout, s.cases)
+	}
+	if o.against != "" {
+		return runAgainst(ctx, e, s, pattern, o, stdout, stderr)
 	}
 	if o.profile != "" {
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
@@ -197,18 +207,32 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return nil
 }
 
+// runAgainst compares with another commit.
+func runAgainst(ctx context.Context, e *env, s *suite, pattern *regexp.Regexp, o *options, stdout, stderr io.Writer) (err error) {
+	defer func() { err = errors.Join(err, e.removeOther()) }()
+	if err := e.buildOther(ctx, o.against); err != nil {
+		return err
+	}
+	other := suiteOf(e, o.short, true)
+	other.choose(pattern)
+	res, err := bench.Run(ctx, alternate(s.cases, other.cases), bench.Options{
+		Rounds: o.rounds, Duration: o.duration, Short: o.short, Log: stderr,
+		Disturb: bench.Disturbance{Stolen: proc.Stolen, Cores: runtime.NumCPU(), Most: mostStolen},
+	})
+	if err != nil {
+		return err
+	}
+	return compare(stdout, res, e.other.name)
+}
+
 // commit names the commit of the repository at root, with a word if what is not
 // documentation differs from it. It is empty if git does not know.
 func commit(ctx context.Context, root string) string {
-	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", append([]string{"--no-optional-locks", "-C", root}, args...)...).Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	name, err := git("rev-parse", "--short", "HEAD")
+	name, err := git(ctx, root, "rev-parse", "--short", "HEAD")
 	if err != nil {
 		return ""
 	}
-	changes, err := git("status", "--porcelain", "--", ".", ":!docs")
+	changes, err := git(ctx, root, "status", "--porcelain", "--", ".", ":!docs")
 	if err != nil {
 		return ""
 	}
@@ -232,12 +256,8 @@ func (s *suite) doubtful(res *bench.Result) []bench.Case {
 		if j.Verdict != bench.Missed {
 			continue
 		}
-		b := bars[j.Name]
-		for _, t := range append([]bench.Term{b.Value}, b.Per...) {
+		for _, t := range bars[j.Name].Terms() {
 			again[t.Case] = true
-			if t.Over != nil {
-				again[t.Over.Case] = true
-			}
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.cases), func(c bench.Case) bool { return !again[c.Name] })
@@ -248,11 +268,8 @@ func (s *suite) doubtful(res *bench.Result) []bench.Case {
 func (s *suite) choose(pattern *regexp.Regexp) {
 	judged := make(map[[2]string]bool)
 	for _, b := range s.bars {
-		for _, t := range append([]bench.Term{b.Value}, b.Per...) {
+		for _, t := range b.Terms() {
 			judged[[2]string{t.Case, t.Series}] = true
-			if t.Over != nil {
-				judged[[2]string{t.Over.Case, t.Over.Series}] = true
-			}
 		}
 	}
 	var kept []bench.Case

@@ -59,14 +59,12 @@ func TestBarsNameWhatExists(t *testing.T) {
 		if b.Row == "" || b.Limit <= 0 {
 			t.Errorf("bar %q has no row or no limit", b.Name)
 		}
-		if len(b.Per) == 0 && b.Unit == "" {
+		if len(b.Per) == 0 && b.Unit == "" && len(b.Points) == 0 {
 			t.Errorf("bar %q is neither a ratio nor has it a unit", b.Name)
 		}
-		for _, term := range append([]bench.Term{b.Value}, b.Per...) {
-			for at := &term; at != nil; at = at.Over {
-				if !cases[at.Case][at.Series] {
-					t.Errorf("bar %q: no series %q in case %q", b.Name, at.Series, at.Case)
-				}
+		for _, term := range b.Terms() {
+			if !cases[term.Case][term.Series] {
+				t.Errorf("bar %q: no series %q in case %q", b.Name, term.Series, term.Case)
 			}
 		}
 	}
@@ -119,6 +117,11 @@ func TestFlags(t *testing.T) {
 		"-short -update-docs":     errUsage,
 		"-run x -update-docs":     errUsage,
 		"-profile d -update-docs": errUsage,
+
+		"-against HEAD":            nil,
+		"-against HEAD -check":     errUsage,
+		"-against HEAD -profile d": errUsage,
+		"-against HEAD -rounds 3":  nil,
 
 		"-update-docs":                        nil,
 		"-update-docs -rounds 6 -duration 1s": nil,
@@ -238,6 +241,51 @@ func TestDoubtful(t *testing.T) {
 	}
 }
 
+// A commit is too slow if its CPU or its rate in one case, or its mean rate, is
+// beyond the limits; a case that the other commit does not know says nothing.
+func TestCompare(t *testing.T) {
+	series := func(name string, rate, cpu float64) bench.SeriesResult {
+		return bench.SeriesResult{Name: name, Metrics: map[string]stats.Summary{
+			"ops": stats.Summarize([]float64{rate, rate}), "client_cpu": stats.Summarize([]float64{cpu, cpu}), "server_cpu": stats.Summarize([]float64{1, 1}),
+		}}
+	}
+	for _, tt := range []struct {
+		rate, cpu float64
+		want      string
+	}{
+		{100, 9, ""}, {98, 9.2, ""}, {100, 10, "CPU above"}, {89, 9, "rate below"}, {95, 9, "geometric mean"},
+	} {
+		res := &bench.Result{Cases: []bench.CaseResult{
+			{Name: "c", Series: []bench.SeriesResult{series(now, tt.rate, tt.cpu), series(then, 100, 9)}},
+			{Name: "new", Series: []bench.SeriesResult{series(now, 1, 1), {Name: then, Failed: "no workload"}}},
+		}}
+		err := compare(io.Discard, res, "abc")
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("rate %v, CPU %v: %v, want %q", tt.rate, tt.cpu, err, tt.want)
+		}
+	}
+	broken := &bench.Result{Cases: []bench.CaseResult{{Name: "c", Series: []bench.SeriesResult{{Name: now, Failed: "boom"}, series(then, 100, 9)}}}}
+	if err := compare(io.Discard, broken, "abc"); err == nil {
+		t.Error("what fails now alone: no error")
+	}
+}
+
+func TestAlternate(t *testing.T) {
+	ours, theirs := newSuite(&env{}, true), suiteOf(&env{}, true, true)
+	cases := alternate(ours.cases, theirs.cases)
+	if len(cases) == 0 {
+		t.Fatal("no case")
+	}
+	for _, c := range cases {
+		if len(c.Series) != 2 || c.Series[0].Name != now || c.Series[1].Name != then {
+			t.Errorf("%s: %+v", c.Name, c.Series)
+		}
+		if strings.Contains(c.Name, "rueidis") || strings.Contains(c.Name, "echo") {
+			t.Errorf("%s is none of ours", c.Name)
+		}
+	}
+}
+
 // testEnv is an env whose children are this test binary.
 func testEnv(t *testing.T) *env {
 	t.Helper()
@@ -301,6 +349,9 @@ func TestOwnPeers(t *testing.T) {
 	}{
 		{echoTCP, load.Request{Op: load.OpEcho, Callers: 3}},
 		{copyTCP, load.Request{Op: load.OpCopy, Callers: 1, Size: 1 << 20}},
+		{framedTCP, load.Request{Op: load.OpValueGet, Callers: 1, Size: 70000}},
+		{framedTCP, load.Request{Op: load.OpValueSet, Callers: 3, Size: 70000}},
+		{framedTCP, load.Request{Op: load.OpValueGet, Callers: 3, Size: 300}},
 		{netRPC, load.Request{Op: load.OpGet, Callers: 3}},
 		{netRPC, load.Request{Op: load.OpSet, Callers: 3}},
 		{netRPC, load.Request{Op: load.OpQueue, Callers: 3}},
@@ -340,6 +391,7 @@ func TestOwnServer(t *testing.T) {
 	s := &suite{e: testEnv(t)}
 	for _, op := range []string{
 		load.OpGet, load.OpSet, load.OpQueue, load.OpLock, load.OpGetMany, load.OpSetMany, load.OpCreate, load.OpAdd,
+		load.OpCount, load.OpValueGet, load.OpValueSet,
 	} {
 		for _, network := range []string{"tcp", "tls", "unix"} {
 			over := embedded
@@ -434,6 +486,9 @@ func TestRedis(t *testing.T) {
 	}
 	for _, op := range []string{load.OpGetMany, load.OpSetMany} {
 		measure(t, s.loop(rueidis, load.Request{Op: op, Callers: 1, Batch: 10}), brief)
+	}
+	for _, op := range []string{load.OpCount, load.OpValueGet, load.OpValueSet} {
+		measure(t, s.loop(rueidis, load.Request{Op: op, Callers: 3, Size: 300}), brief)
 	}
 	server, err := e.server(t.Context(), rueidis)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *suite) shared(t target, f measurement) func(context.Context, bench.Roun
 // alone runs f with a server and a load generator that nobody used before.
 func (s *suite) alone(t target, f measurement) func(context.Context, bench.Round) (map[string]float64, error) {
 	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
-		server, err := s.e.newServer(ctx, t.server)
+		server, err := s.e.newServer(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -222,9 +222,23 @@ func together(got []load.Sample) load.Sample {
 	return total
 }
 
+// series is one way to do a case's work, against the server of t.
+func (s *suite) series(t target, run func(target) func(context.Context, bench.Round) (map[string]float64, error)) bench.Series {
+	ours := t.peer == oursPlain.peer
+	t.other = ours && s.other
+	return bench.Series{Name: t.label, Needs: t.needs(), Ours: ours, Run: run(t)}
+}
+
 // several is the series of n load generators of t that run r at the same time.
 func (s *suite) several(label string, t target, n int, r load.Request) bench.Series {
-	return bench.Series{Name: label, Needs: t.needs(), Run: func(ctx context.Context, round bench.Round) (map[string]float64, error) {
+	t.label = label
+	return s.series(t, func(t target) func(context.Context, bench.Round) (map[string]float64, error) {
+		return s.runSeveral(t, n, r)
+	})
+}
+
+func (s *suite) runSeveral(t target, n int, r load.Request) func(context.Context, bench.Round) (map[string]float64, error) {
+	return func(ctx context.Context, round bench.Round) (map[string]float64, error) {
 		generators := make([]*proc.Child, n)
 		for i := range generators {
 			child, err := s.e.generator(ctx, t, i)
@@ -245,5 +259,5 @@ func (s *suite) several(label string, t target, n int, r load.Request) bench.Ser
 		used.per(total["calls"], total)
 		total["profiled"] = got[0]["calls"]
 		return total, nil
-	}}
+	}
 }

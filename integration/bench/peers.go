@@ -128,16 +128,17 @@ func (e *env) startPython(ctx context.Context, name string) (*proc.Child, error)
 
 // startManagerd builds the server program and starts it on plain TCP, TLS and a
 // unix socket, and for Python clients on TCP and a unix socket.
-func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
-	program := filepath.Join(e.dir, "managerd")
+func (e *env) startManagerd(ctx context.Context, other bool) (*proc.Child, error) {
+	program, root := filepath.Join(e.dir, "managerd"), e.root
+	if other {
+		program, root = program+"-other", e.other.root
+	}
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
 	if _, err := os.Stat(program); err != nil {
-		build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/managerd")
-		build.Dir = e.root
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build managerd: %w: %.300s", err, out)
+		if err := goBuild(ctx, root, program, "./cmd/managerd"); err != nil {
+			return nil, err
 		}
 	}
 	var ports [3]string
@@ -162,6 +163,16 @@ func (e *env) startManagerd(ctx context.Context) (*proc.Child, error) {
 		Env:   []string{"SYNCMANAGER_AUTHKEY=" + e.key},
 		Addrs: addrs,
 	})
+}
+
+// goBuild builds a program out of a package of the module in dir.
+func goBuild(ctx context.Context, dir, program, pkg string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, pkg)
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s in %s: %w: %.300s", pkg, dir, err, out)
+	}
+	return nil
 }
 
 // guard starts a program that knows nothing of this benchmark.

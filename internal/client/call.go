@@ -469,7 +469,7 @@ func (s *Session) send(c *Call) (mine *conn, err error) {
 	b := out.Lock()
 	// Only a caller that was alone for a while is: the first of many that come
 	// back at once would cost both sides a message of its own.
-	alone := s.calls.Len() == 1 && s.solo >= soloRuns
+	alone := s.calls.Len() == 1 && s.calm >= calmRuns
 	s.mu.Unlock()
 	// The record stays alive: only its caller, this goroutine, ends it. An
 	// error here is the connection's end, which resends.

@@ -67,7 +67,7 @@ func TestCancelOfReader(t *testing.T) {
 		s, c := open(t, p, Config{})
 		defer end(s)
 		q := testRef(s, 5, "Queue")
-		for range soloRuns + 1 {
+		for range calmRuns + 1 {
 			r := goCall(context.Background(), q, &get, "k")
 			c.reply(c.expectCall().Serial, "v")
 			if got := <-r; got.err != nil {
@@ -92,7 +92,7 @@ func TestCancelOfReader(t *testing.T) {
 				t.Errorf("got %v (safe %v), want the context's error, safe to retry", got.err, SafeToRetry(got.err))
 			}
 			synctest.Wait()
-			for range soloRuns + 1 {
+			for range calmRuns + 1 {
 				r := goCall(context.Background(), q, &get, "k")
 				c.reply(c.expectCall().Serial, "v")
 				<-r

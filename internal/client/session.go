@@ -123,7 +123,7 @@ type Session struct {
 	// an abandoned call, which the PONG behind its CANCEL has overtaken.
 	settled  uint64
 	calls    wire.Serials[*Call]
-	solo     int // calls in a row that were alone; see turn.go
+	calm     int // calls in a row that found few under way; see turn.go
 	acks     acks
 	dead     error // why no call can be made any more
 	closing  bool  // Close was called

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 )
 
 // A connection is read by one goroutine at a time: the session's read loop, or
-// a caller that is alone. A lone caller that reads its reply itself saves the
-// hand-over from the read loop, which takes longer than the rest of the client
-// together. With several callers the read loop is better: it takes the replies
-// of all of them at once.
+// one of few callers. A caller that reads its reply itself saves the hand-over from
+// the read loop, which takes longer than the rest of the client together; it takes
+// the replies of the others along. With many callers the read loop is better: it
+// takes the replies of all of them at once, lets them make their next calls, and
+// writes these together.
 //
 // The turn is taken and given up under the session's mutex. The read loop takes
 // it when a caller gives it up and others wait, when a caller met an error, and
@@ -32,8 +34,10 @@ const (
 )
 
 const (
-	// soloRuns is how many calls in a row must be alone before callers read.
-	soloRuns = 4
+	// few is how many calls may be under way while callers read, and calmRuns how
+	// many calls in a row must have found no more before they do.
+	few      = 4
+	calmRuns = 16
 	// standby is how long nobody reads before the read loop does, and maxStandby
 	// how long at most after callers who wait for long: it looks ever more rarely
 	// while one of them reads.
@@ -41,14 +45,14 @@ const (
 	maxStandby = 8 * standby
 )
 
-// takeTurnLocked gives a lone caller the turn to read, if it may have it.
+// takeTurnLocked gives a caller the turn to read, if it may have it.
 func (s *Session) takeTurnLocked(c *conn) bool {
-	if s.calls.Len() != 1 {
-		s.solo = 0
+	if s.calls.Len() > few {
+		s.calm = 0
 		return false
 	}
-	if s.solo < soloRuns {
-		s.solo++
+	if s.calm < calmRuns {
+		s.calm++
 		return false
 	}
 	if c.turn != turnNobody || c.readErr != nil {
@@ -90,7 +94,7 @@ func (s *Session) readReply(ctx context.Context, cn *conn, c *Call) {
 	}
 	var err error
 	for len(c.ready) == 0 && err == nil {
-		err = s.readOne(cn)
+		err = s.readOne(cn, c)
 	}
 	if ctx.Done() != nil && cn.interrupter.end() && err == errInterrupted {
 		err = nil
@@ -98,8 +102,10 @@ func (s *Session) readReply(ctx context.Context, cn *conn, c *Call) {
 	s.passTurn(cn, err)
 }
 
-// readOne reads what comes next, and all that came with it.
-func (s *Session) readOne(c *conn) error {
+// readOne reads what comes next, and all that came with it. own is the call whose
+// reply the reader waits for, nil for the read loop.
+func (s *Session) readOne(c *conn, own *Call) error {
+	woken := false
 	for {
 		kind, body, err := c.in.Next()
 		if err != nil {
@@ -119,7 +125,12 @@ func (s *Session) readOne(c *conn) error {
 			}
 		}
 		if len(c.batch.replies) > 0 {
+			if !woken {
+				woken = true
+				c.out.Hold()
+			}
 			if err := s.deliver(&c.batch); err != nil {
+				c.out.Resume()
 				return err
 			}
 		}
@@ -129,6 +140,12 @@ func (s *Session) readOne(c *conn) error {
 			}
 		}
 		if !c.in.Buffered() {
+			if woken {
+				if own == nil || len(own.ready) == 0 {
+					runtime.Gosched()
+				}
+				c.out.Resume()
+			}
 			return nil
 		}
 	}
@@ -262,11 +279,11 @@ func (s *Session) loopTurn(c *conn) (busy, over bool, err error) {
 	s.mu.Unlock()
 	c.interrupter.forget()
 	for {
-		if err := s.readOne(c); err != nil {
+		if err := s.readOne(c, nil); err != nil {
 			return false, true, err
 		}
 		s.mu.Lock()
-		if s.calls.Len() == 0 && s.solo >= soloRuns && !s.finished && !s.closing {
+		if s.calls.Len() == 0 && s.calm >= calmRuns && !s.finished && !s.closing {
 			c.turn = turnNobody
 			s.mu.Unlock()
 			return false, false, nil

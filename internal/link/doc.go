@@ -14,6 +14,8 @@
 //     does not read is cut off when what waits for it passes the limit.
 //   - Reader is the way in. It reads as much as there is and hands out frames
 //     in place, so that a caller handles all that has come and flushes once.
+//     On Linux the one connection of a process that is busy is read in blocking
+//     mode, past the runtime's poller (hot).
 //   - Mux is a yamux session inside the same stream, for byte streams that
 //     belong to neither side's calls. It starts when it is first used.
 //

@@ -69,10 +69,11 @@ type OutboxConfig struct {
 // every later append returns that error.
 type Outbox struct {
 	// Fixed at creation.
-	raw     net.Conn    // what bytes are written to
-	sealed  *sealedConn // with TLS: where tls writes its records
-	tls     *TLSConn    // with TLS, else nil
-	try     TryWriter   // nil if raw can only block
+	raw     net.Conn                  // what bytes are written to
+	sealed  *sealedConn               // with TLS: where tls writes its records
+	tls     *TLSConn                  // with TLS, else nil
+	try     TryWriter                 // nil if raw can only block
+	write   func([]byte) (int, error) // writes all, and waits for the socket
 	chunk   int
 	limit   int
 	onError func(error)
@@ -92,6 +93,7 @@ type Outbox struct {
 	low      lowQueue   // large frames and mux bytes
 	writing  bool       // somebody is the writer
 	hurry    int        // flushes that do not yield; owned by the writer
+	held     bool       // Hold was called: nobody begins to write
 	closing  bool       // Shutdown was called
 	silenced bool       // Close was called: the last alert may go out
 	err      error
@@ -112,7 +114,12 @@ func NewOutbox(conn net.Conn, cfg OutboxConfig) *Outbox {
 		o.tls, o.sealed, o.raw, o.chunk = t, t.under, t.under.Conn, tlsChunk
 	}
 	bound(o.raw)
-	o.try = tryWriterOf(o.raw)
+	o.write = o.raw.Write
+	if o.try = tryWriterOf(o.raw); o.try != nil {
+		if w, ok := o.try.(io.Writer); ok {
+			o.write = w.Write
+		}
+	}
 	o.run = func() { o.drain(false) }
 	if o.sealed != nil {
 		o.sealed.attach(o)
@@ -230,7 +237,7 @@ func (o *Outbox) UnlockFlushAfterYield(b []byte) error {
 		o.mu.Unlock()
 		return o.refused(err)
 	}
-	if o.writing || o.err != nil || !o.waitingLocked() {
+	if o.writing || o.held || o.err != nil || !o.waitingLocked() {
 		o.mu.Unlock()
 		return nil
 	}
@@ -243,6 +250,22 @@ func (o *Outbox) UnlockFlushAfterYield(b []byte) error {
 	}
 	o.drain(true)
 	return nil
+}
+
+// Hold keeps all others from beginning to write until Resume, which follows soon:
+// the caller is about to let goroutines run that will append, and writes for all of
+// them.
+func (o *Outbox) Hold() {
+	o.mu.Lock()
+	o.held = true
+	o.mu.Unlock()
+}
+
+// Resume ends Hold and flushes.
+func (o *Outbox) Resume() {
+	o.mu.Lock()
+	o.held = false
+	o.flushLocked()
 }
 
 // yieldLocked yields, at most twice. Beside goroutines that compute, a yield can
@@ -274,7 +297,7 @@ func (o *Outbox) waitingLocked() bool {
 
 // flushLocked is Flush with the lock held; it releases it.
 func (o *Outbox) flushLocked() {
-	if o.writing || o.err != nil || !o.takeLocked() {
+	if o.writing || o.held || o.err != nil || !o.takeLocked() {
 		o.mu.Unlock()
 		return
 	}
@@ -306,7 +329,7 @@ func (o *Outbox) drain(inline bool) {
 	budget := inlineBudget
 	for o.refill() {
 		if !inline {
-			if _, err := o.raw.Write(o.rest); err != nil {
+			if _, err := o.write(o.rest); err != nil {
 				o.fail(err)
 			}
 			o.rest = nil

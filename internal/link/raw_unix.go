@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// rawWriter writes to a socket what it takes at once. One goroutine uses it at
-// a time.
+// rawWriter writes to a socket, without a call that blocks: the socket may be in
+// blocking mode for its reader (hot). One goroutine uses it at a time.
 type rawWriter struct {
 	rc   syscall.RawConn
 	once func(fd uintptr) bool // made once, so that a write allocates nothing
+	all  func(fd uintptr) bool
 
 	p   []byte
 	n   int
@@ -51,28 +52,47 @@ func tryWriterOf(c net.Conn) TryWriter {
 	}
 	w := &rawWriter{rc: rc}
 	w.once = func(fd uintptr) bool {
-		for {
-			w.n, w.err = syscall.Write(int(fd), w.p)
-			if w.err != syscall.EINTR {
-				return true
-			}
-		}
+		w.send(fd)
+		return true
+	}
+	w.all = func(fd uintptr) bool {
+		w.send(fd)
+		return len(w.p) == 0 || w.err != nil
 	}
 	return w
 }
 
+// send sends what fits.
+func (w *rawWriter) send(fd uintptr) {
+	for len(w.p) > 0 {
+		n, err := trySend(fd, w.p)
+		switch err {
+		case nil:
+			w.p, w.n = w.p[n:], w.n+n
+		case syscall.EINTR:
+		case syscall.EAGAIN, syscall.ENOBUFS:
+			return
+		default:
+			w.err = err
+			return
+		}
+	}
+}
+
 // TryWrite implements TryWriter.
-func (w *rawWriter) TryWrite(p []byte) (int, error) {
+func (w *rawWriter) TryWrite(p []byte) (int, error) { return w.write(p, w.once) }
+
+// Write writes all of p, and waits for the socket by the runtime's poller.
+func (w *rawWriter) Write(p []byte) (int, error) { return w.write(p, w.all) }
+
+func (w *rawWriter) write(p []byte, how func(fd uintptr) bool) (int, error) {
 	w.p, w.n, w.err = p, 0, nil
-	err := w.rc.Write(w.once)
+	err := w.rc.Write(how)
 	w.p = nil
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = w.err
 	}
-	if w.err == syscall.EAGAIN || w.err == syscall.ENOBUFS {
-		return 0, nil
-	}
-	return max(w.n, 0), w.err
+	return w.n, err
 }
 
 // rawReader reads from a socket what is there.
@@ -87,7 +107,7 @@ func (r rawReader) TryRead(p []byte) (int, error) {
 	var err error
 	if e := r.rc.Read(func(fd uintptr) bool {
 		for {
-			n, err = syscall.Read(int(fd), p)
+			n, err = tryReceive(fd, p)
 			if err != syscall.EINTR {
 				return true
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 )
 
@@ -13,6 +14,7 @@ import (
 type Reader struct {
 	src io.Reader
 	tls *TLSConn // src, if it is one
+	hot *hot     // the socket under src, if it is one
 	max int      // largest frame, kind byte and body
 
 	buf   *buffer // nil before the first read and after Release
@@ -37,7 +39,17 @@ type Reader struct {
 // body); 0 means DefaultMaxFrame.
 func NewReader(src io.Reader, max int) *Reader {
 	r := &Reader{src: src}
-	r.tls, _ = src.(*TLSConn)
+	switch c := src.(type) {
+	case *TLSConn:
+		r.tls = c
+		if r.hot = newHot(c.under.Conn); r.hot != nil {
+			c.under.hot = r.hot
+		}
+	case net.Conn:
+		if r.hot = newHot(c); r.hot != nil {
+			r.src = r.hot
+		}
+	}
 	r.SetMax(max)
 	return r
 }
@@ -84,6 +96,9 @@ func (r *Reader) Owned() bool { return r.owned }
 // Release gives the buffers back, at the end of the read loop. No body of a
 // small frame is used after it, nor the reader.
 func (r *Reader) Release() {
+	if r.hot != nil {
+		r.hot.Cool()
+	}
 	putBuffer(r.buf)
 	r.buf, r.b, r.r, r.w, r.have = nil, nil, 0, 0, false
 	r.parts = assembler{max: r.max}

@@ -61,6 +61,7 @@ type sealedConn struct {
 	// try is set while a read of the tls.Conn that does not block is under way. It
 	// is owned by whoever reads.
 	try TryReader
+	hot *hot // reads the socket; nil: as it does itself
 
 	mu  sync.Mutex // held while a write is passed on, so that attach waits for it
 	ob  *Outbox
@@ -70,6 +71,9 @@ type sealedConn struct {
 func (s *sealedConn) Read(p []byte) (int, error) {
 	if s.try != nil {
 		return s.try.TryRead(p)
+	}
+	if s.hot != nil {
+		return s.hot.Read(p)
 	}
 	return s.Conn.Read(p)
 }

@@ -14,18 +14,12 @@ import (
 // Term names one figure of a run.
 type Term struct {
 	Case, Series, Metric string
-	// Over, if set, divides the figure by another: the shape of a curve in
-	// place of its height.
-	Over *Term
 }
 
 func (t Term) String() string {
 	text := fmt.Sprintf("%s, %s", t.Case, t.Series)
 	if t.Metric != "ops" {
 		text += ", " + t.Metric
-	}
-	if t.Over != nil {
-		text += " / " + t.Over.String()
 	}
 	return text
 }
@@ -42,6 +36,29 @@ type Bar struct {
 	Unit   string  // of an absolute figure; empty for a ratio
 	Worst  bool    // an absolute figure is judged by its worst round, not by the median
 	Note   string  // what a reader must know to judge it
+
+	// Relief lowers what Value is divided by: as much as a figure fell that stands
+	// for what the machine itself can do. It has one figure for Value, in front, and
+	// then one for each of Per, in their order. A figure that rose changes nothing.
+	Relief []Term
+
+	// Points are the bars of a curve, judged together in place of all above: the
+	// figure is the smallest share of its own bar that one of them reaches, and
+	// Limit is 1.
+	Points []Bar
+	At     string // as one of Points: where on the curve
+}
+
+// Terms are all figures that the bar looks at.
+func (b Bar) Terms() []Term {
+	all := slices.Concat(b.Per, b.Relief)
+	if len(b.Points) == 0 {
+		all = append(all, b.Value)
+	}
+	for _, p := range b.Points {
+		all = append(all, p.Terms()...)
+	}
+	return all
 }
 
 // Verdict is how a bar was met.
@@ -65,9 +82,10 @@ type Judgement struct {
 	Limit   float64 `json:"limit"`
 	Unit    string  `json:"unit,omitempty"`
 	Note    string  `json:"note,omitempty"`
-	Got     float64 `json:"got"`       // ratio of the medians, or the median
-	Low     float64 `json:"round_min"` // the same within single rounds: lowest
-	High    float64 `json:"round_max"` // and highest
+	At      string  `json:"at,omitempty"` // of a curve: the point that was judged, with its figure and its bar
+	Got     float64 `json:"got"`          // ratio of the medians, or the median
+	Low     float64 `json:"round_min"`    // the same within single rounds: lowest
+	High    float64 `json:"round_max"`    // and highest
 	Verdict Verdict `json:"verdict"`
 	Why     string  `json:"why,omitempty"`
 	// Missing says that it was not measured because a peer is not installed,
@@ -93,25 +111,20 @@ func (r *Result) Judge(bars []Bar) []Judgement {
 // and none has failed.
 func (r *Result) lacks(b Bar) bool {
 	missing := false
-	for _, t := range append([]Term{b.Value}, b.Per...) {
-		for at := &t; at != nil; at = at.Over {
-			s := r.series(at.Case, at.Series)
-			if s == nil || s.Failed != "" {
-				return false
-			}
-			missing = missing || s.Missing != ""
+	for _, t := range b.Terms() {
+		s := r.series(t.Case, t.Series)
+		if s == nil || s.Failed != "" {
+			return false
 		}
+		missing = missing || s.Missing != ""
 	}
 	return missing
 }
 
 // has reports whether the run holds the cases of b at all.
 func (r *Result) has(b Bar) bool {
-	known := func(name string) bool {
-		return slices.ContainsFunc(r.Cases, func(c CaseResult) bool { return c.Name == name })
-	}
-	for _, t := range append([]Term{b.Value}, b.Per...) {
-		if !known(t.Case) || t.Over != nil && !known(t.Over.Case) {
+	for _, t := range b.Terms() {
+		if !slices.ContainsFunc(r.Cases, func(c CaseResult) bool { return c.Name == t.Case }) {
 			return false
 		}
 	}
@@ -122,6 +135,9 @@ func (r *Result) judge(b Bar) Judgement {
 	j := Judgement{
 		Row: b.Row, Name: b.Name, Value: b.Value.String(), AtMost: b.AtMost,
 		Limit: b.Limit, Unit: b.Unit, Note: b.Note, Verdict: Unmeasured,
+	}
+	if len(b.Points) > 0 {
+		return r.curve(b, j)
 	}
 	value, why := r.figure(b.Value)
 	if why != "" {
@@ -150,10 +166,59 @@ func (r *Result) judge(b Bar) Judgement {
 		j.Why = fmt.Sprintf("%s is %.3g", best, per.Median)
 		return j
 	}
-	j.Got = value.Median / per.Median
+	relief, why := r.relief(b, best)
+	if why != "" {
+		j.Why = why
+		return j
+	}
+	j.Got = value.Median / per.Median / relief
 	j.Low, j.High = each(value.Values, per.Values, j.Got)
 	j.Verdict = b.verdict(j.Got)
 	return j
+}
+
+// curve judges the points of a bar by the worst of them.
+func (r *Result) curve(b Bar, j Judgement) Judgement {
+	for i, p := range b.Points {
+		at := r.judge(p)
+		if at.Verdict == Unmeasured {
+			j.Why = at.Why
+			return j
+		}
+		share := func(got float64) float64 {
+			if p.AtMost {
+				return p.Limit / got
+			}
+			return got / p.Limit
+		}
+		if i == 0 || share(at.Got) < j.Got {
+			j.Got, j.Low, j.High = share(at.Got), share(at.Low), share(at.High)
+			j.At = fmt.Sprintf("%s: %.3g of %.3g", p.At, at.Got, p.Limit)
+		}
+	}
+	j.Verdict = b.verdict(j.Got)
+	return j
+}
+
+// relief is the share to which the figure that stands for the machine fell from
+// the term per to the value of b; at most 1.
+func (r *Result) relief(b Bar, per Term) (share float64, why string) {
+	at := slices.Index(b.Per, per)
+	if at < 0 || len(b.Relief) != len(b.Per)+1 {
+		return 1, ""
+	}
+	here, why := r.figure(b.Relief[0])
+	if why != "" {
+		return 0, why
+	}
+	there, why := r.figure(b.Relief[at+1])
+	if why != "" {
+		return 0, why
+	}
+	if here.Median <= 0 || here.Median >= there.Median {
+		return 1, ""
+	}
+	return here.Median / there.Median, ""
 }
 
 // best is the hardest of b.Per to beat. One that was not measured makes the
@@ -188,26 +253,7 @@ func (r *Result) figure(t Term) (s stats.Summary, why string) {
 	if !ok {
 		return s, fmt.Sprintf("%s, %s: has no figure %q", t.Case, t.Series, t.Metric)
 	}
-	if t.Over == nil {
-		return s, ""
-	}
-	base, why := r.figure(*t.Over)
-	if why != "" {
-		return s, why
-	}
-	if base.Median == 0 {
-		return s, fmt.Sprintf("%s is 0", t.Over)
-	}
-	low, high := each(s.Values, base.Values, s.Median/base.Median)
-	shape := stats.Summary{Median: s.Median / base.Median, Min: low, Max: high}
-	for i := range min(len(s.Values), len(base.Values)) {
-		v := 0.0 // JSON has no infinity
-		if base.Values[i] != 0 {
-			v = s.Values[i] / base.Values[i]
-		}
-		shape.Values = append(shape.Values, v)
-	}
-	return shape, ""
+	return s, ""
 }
 
 // each returns the lowest and the highest ratio within a round, or all if

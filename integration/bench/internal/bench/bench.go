@@ -25,6 +25,8 @@ type Case struct {
 	Metric string // the figure of the table and the plot
 	Unit   string // of Metric
 	Lower  bool   // less is better
+	Curve  string // the curve that the case is a point of; empty: none
+	At     string // where on the curve: "16", "4 KiB"
 	Series []Series
 }
 
@@ -32,6 +34,7 @@ type Case struct {
 type Series struct {
 	Name  string   // unique within the case
 	Needs []string // peers without which it cannot run
+	Ours  bool     // a loop against our own server: two commits can be compared by it
 	// Run measures one round. It is called by one goroutine at a time.
 	Run func(ctx context.Context, r Round) (map[string]float64, error)
 }
@@ -70,6 +73,8 @@ type CaseResult struct {
 	Metric string         `json:"metric"`
 	Unit   string         `json:"unit"`
 	Lower  bool           `json:"lower_is_better,omitempty"`
+	Curve  string         `json:"curve,omitempty"`
+	At     string         `json:"at,omitempty"`
 	Series []SeriesResult `json:"series"`
 }
 
@@ -162,7 +167,7 @@ func (o Options) round(n int, caseName, series string) Round {
 func begin(cases []Case, o Options) *Result {
 	res := &Result{}
 	for _, c := range cases {
-		out := CaseResult{Group: c.Group, Name: c.Name, What: c.What, Metric: c.Metric, Unit: c.Unit, Lower: c.Lower}
+		out := CaseResult{Group: c.Group, Name: c.Name, What: c.What, Metric: c.Metric, Unit: c.Unit, Lower: c.Lower, Curve: c.Curve, At: c.At}
 		for _, s := range c.Series {
 			out.Series = append(out.Series, SeriesResult{Name: s.Name, Missing: missing(s, o.Missing)})
 		}

@@ -123,11 +123,6 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	term := func(c, s string) Term { return Term{Case: c, Series: s, Metric: "ops"} }
-	over := func(c, s, base string) Term {
-		t, b := term(c, s), term(base, s)
-		t.Over = &b
-		return t
-	}
 	for _, tt := range []struct {
 		bar       Bar
 		got       float64
@@ -150,8 +145,10 @@ func TestJudge(t *testing.T) {
 		{Bar{Name: "absolute", Value: term("c", "ours"), Limit: 100}, 100, 90, 110, Met, ""},
 		{Bar{Name: "worst round, least", Value: term("c", "ours"), Limit: 100, Worst: true}, 90, 90, 110, Near, ""},
 		{Bar{Name: "worst round, most", Value: term("c", "ours"), Limit: 100, Worst: true, AtMost: true}, 110, 90, 110, Near, ""},
-		{Bar{Name: "shape", Value: over("d", "ours", "c"), Per: []Term{over("d", "fast", "c")}, Limit: 0.8},
-			1.5, 1.5, 1.6, Met, "d, fast / c, fast"},
+		{Bar{Name: "relief", Value: term("c", "fast"), Per: []Term{term("c", "ours")}, Relief: []Term{term("c", "slow"), term("c", "ours")}, Limit: 1.5},
+			1.6, 81.0 / 110, 79.0 / 90, Met, "c, ours"},
+		{Bar{Name: "no relief", Value: term("c", "fast"), Per: []Term{term("c", "ours")}, Relief: []Term{term("c", "ours"), term("c", "slow")}, Limit: 1},
+			0.8, 81.0 / 110, 79.0 / 90, Near, "c, ours"},
 		{Bar{Name: "negative", AtMost: true, Value: term("c", "ours"), Per: []Term{term("c", "negative")}, Limit: 1}, 0, 0, 0, Unmeasured, "c, negative"},
 		{Bar{Name: "zero", Value: term("c", "ours"), Per: []Term{term("c", "zero")}}, 0, 0, 0, Unmeasured, "c, zero"},
 	} {
@@ -159,15 +156,33 @@ func TestJudge(t *testing.T) {
 		if j.Verdict != tt.verdict || !near(j.Got, tt.got) || j.Per != tt.per {
 			t.Errorf("%s: %v %v per %q (%s), want %v %v per %q", tt.bar.Name, j.Verdict, j.Got, j.Per, j.Why, tt.verdict, tt.got, tt.per)
 		}
-		if tt.bar.Name == "shape" {
-			if j.Low < 1.45 || j.High > 1.75 {
-				t.Errorf("shape: %v to %v", j.Low, j.High)
-			}
-			continue
-		}
 		if !near(j.Low, tt.low) || !near(j.High, tt.high) {
 			t.Errorf("%s: rounds from %v to %v, want %v to %v", tt.bar.Name, j.Low, j.High, tt.low, tt.high)
 		}
+	}
+}
+
+// A curve is judged by the point that reaches the smallest share of its bar, and
+// not at all if a point was not measured.
+func TestJudgeCurve(t *testing.T) {
+	res, err := Run(t.Context(), []Case{{Name: "c", Series: []Series{fixed("ours", 30), fixed("peer", 10)}}}, Options{Rounds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, peer := Term{Case: "c", Series: "ours", Metric: "ops"}, Term{Case: "c", Series: "peer", Metric: "ops"}
+	curve := Bar{Name: "curve", Limit: 1, Points: []Bar{
+		{At: "1", Value: ours, Per: []Term{peer}, Limit: 2}, {At: "2", Value: ours, Per: []Term{peer}, Limit: 4}, {At: "3", AtMost: true, Value: peer, Limit: 11, Unit: "s"},
+	}}
+	if got := len(curve.Terms()); got != 5 {
+		t.Errorf("%d terms, want those of all points, 5", got)
+	}
+	j := res.Judge([]Bar{curve})[0]
+	if j.Verdict != Near || !near(j.Got, 0.75) || j.At != "2: 3 of 4" {
+		t.Errorf("%+v, want 0.75 at point 2", j)
+	}
+	curve.Points = append(curve.Points, Bar{At: "4", Value: Term{Case: "c", Series: "ours", Metric: "none"}, Limit: 1})
+	if j := res.Judge([]Bar{curve})[0]; j.Verdict != Unmeasured || j.Why == "" {
+		t.Errorf("%+v, want not measured", j)
 	}
 }
 

@@ -123,7 +123,15 @@ const (
 	OpCreate  = "create"   // create an anonymous object and release it; at the end the server has forgotten all
 	OpAdd     = "add"      // call Add(int, int) of a registered type
 	OpCopy    = "copy"     // store Size bytes, then read them back
+	OpCount   = "count"    // add 1 to one of Keys counters, which begin at 0
 	OpFill    = "fill"     // not measured: fill a dict with Keys entries
+)
+
+// Workloads of the sweep over sizes: one of Keys values of Size bytes, in memory
+// of its own when it is read.
+const (
+	OpValueGet = "value get"
+	OpValueSet = "value set"
 )
 
 // connectWait bounds how long a peer may take to connect.
@@ -132,6 +140,7 @@ const connectWait = 30 * time.Second
 // connectors are the drivers by the name of the peer.
 var connectors = map[string]func(context.Context, Spec) (Driver, error){
 	"echo":        connectEcho,
+	"framed":      connectFramed,
 	"net/rpc":     connectRPC,
 	"rueidis":     connectRueidis,
 	"go-redis":    connectGoRedis,

@@ -68,7 +68,7 @@ func (d *manager) session(ctx context.Context, i int) (*proxy.Manager, error) {
 // Prepare fills the dict that r works on, once.
 func (d *manager) Prepare(ctx context.Context, r Request) error {
 	switch r.Op {
-	case OpGet, OpSet, OpGetMany, OpSetMany:
+	case OpGet, OpSet, OpGetMany, OpSetMany, OpValueGet, OpValueSet:
 	case OpCreate:
 		m, err := d.session(ctx, 0)
 		if err != nil {
@@ -123,8 +123,14 @@ func (d *manager) dictOf(r Request) string {
 	if r.Name != "" {
 		return r.Name
 	}
+	if r.Size > valuesApart {
+		return fmt.Sprintf("%s:%d of %d", dictName, r.Keys, r.Size)
+	}
 	return fmt.Sprintf("%s:%d", dictName, r.Keys)
 }
+
+// valuesApart is the size from which on values of each size have a dict of their own.
+const valuesApart = 16
 
 // fill sets Keys entries of the named dict.
 func (d *manager) fill(ctx context.Context, name string, r Request) error {
@@ -138,9 +144,10 @@ func (d *manager) fill(ctx context.Context, name string, r Request) error {
 	}
 	defer dict.Drop()
 	v := value(r.Size)
+	batch := max(1, min(fillBatch, fillBytes/len(v)))
 	for at := 0; at < r.Keys; {
-		pairs := make(map[string]string, fillBatch)
-		for end := min(at+fillBatch, r.Keys); at < end; at++ {
+		pairs := make(map[string]string, batch)
+		for end := min(at+batch, r.Keys); at < end; at++ {
 			pairs[key(at)] = v
 		}
 		if err := dict.Update(ctx, pairs); err != nil {
@@ -163,6 +170,10 @@ func (d *manager) Op(ctx context.Context, r Request, i int) (Op, error) {
 		return nil, err
 	}
 	switch r.Op {
+	case OpCount:
+		return countOp(ctx, m, r, i)
+	case OpValueGet, OpValueSet:
+		return valueOp(ctx, m, d.dictOf(r), r, i)
 	case OpGet, OpSet, OpGetMany, OpSetMany:
 		dict, err := proxy.OpenDict[string, string](ctx, m, d.dictOf(r))
 		if err != nil {
@@ -221,6 +232,38 @@ func dictOp(ctx context.Context, dict *proxy.Dict[string, string], r Request, i 
 		}
 		return sized(got, len(v))
 	}
+}
+
+// valueOp reads or writes values as bytes.
+func valueOp(ctx context.Context, m *proxy.Manager, name string, r Request, i int) (Op, error) {
+	dict, err := proxy.OpenDict[string, []byte](ctx, m, name)
+	if err != nil {
+		return nil, err
+	}
+	names, v, w := r.names, pattern(r.Size), newWalk(i)
+	if r.Op == OpValueSet {
+		return func() error { return dict.Set(ctx, names[w.next(len(names))], v) }, nil
+	}
+	return func() error {
+		got, err := dict.Get(ctx, names[w.next(len(names))])
+		if err != nil {
+			return err
+		}
+		return many(len(got), len(v))
+	}, nil
+}
+
+// countOp adds to counters.
+func countOp(ctx context.Context, m *proxy.Manager, r Request, i int) (Op, error) {
+	dict, err := proxy.OpenDict[string, int](ctx, m, "bench:counters")
+	if err != nil {
+		return nil, err
+	}
+	names, w := r.names, newWalk(i)
+	return func() error {
+		_, err := dict.AddDefault(ctx, names[w.next(len(names))], 1, 0)
+		return err
+	}, nil
 }
 
 func queueOp(ctx context.Context, m *proxy.Manager, r Request) (Op, error) {

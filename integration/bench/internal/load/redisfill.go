@@ -11,6 +11,9 @@ const hashKey = "bench:hash"
 // fillBatch is how many entries one call of a fill carries.
 const fillBatch = 1000
 
+// fillBytes is how many bytes of values it carries at most.
+const fillBytes = 4 << 20
+
 // Measure fills the hash of the memory comparison, or removes it.
 func (d *rueidisDriver) Measure(ctx context.Context, r Request) (Sample, bool, error) {
 	if r.Op != OpFill {

@@ -17,7 +17,10 @@ const queueKey = "bench:queue"
 
 // rueidisDriver is one rueidis client with its default options, except that the
 // client-side cache is off: every read asks the server, as with every peer.
-type rueidisDriver struct{ client rueidis.Client }
+type rueidisDriver struct {
+	client rueidis.Client
+	filled map[int]bool // sizes of the values that are there; owned by Prepare
+}
 
 func connectRueidis(ctx context.Context, s Spec) (Driver, error) {
 	addr := s.Addr
@@ -40,7 +43,7 @@ func connectRueidis(ctx context.Context, s Spec) (Driver, error) {
 		client.Close()
 		return nil, err
 	}
-	return &rueidisDriver{client}, nil
+	return &rueidisDriver{client, make(map[int]bool)}, nil
 }
 
 func (d *rueidisDriver) Prepare(ctx context.Context, r Request) error {
@@ -49,6 +52,16 @@ func (d *rueidisDriver) Prepare(ctx context.Context, r Request) error {
 	case OpGet, OpSet, OpGetMany, OpSetMany:
 		for _, k := range keys(r.Keys, 0) {
 			if err := d.client.Do(ctx, b.Set().Key(k).Value(value(r.Size)).Build()).Error(); err != nil {
+				return fmt.Errorf("fill: %w", err)
+			}
+		}
+	case OpValueGet, OpValueSet:
+		if d.filled[r.Size] {
+			return nil
+		}
+		d.filled[r.Size] = true
+		for _, k := range keys(r.Keys, 0) {
+			if err := d.client.Do(ctx, b.Hset().Key(hashOf(r)).FieldValue().FieldValue(k, value(r.Size)).Build()).Error(); err != nil {
 				return fmt.Errorf("fill: %w", err)
 			}
 		}
@@ -72,6 +85,24 @@ func (d *rueidisDriver) Op(ctx context.Context, r Request, i int) (Op, error) {
 	case OpSet:
 		return func() error {
 			return c.Do(ctx, c.B().Set().Key(names[w.next(len(names))]).Value(v).Build()).Error()
+		}, nil
+	case OpCount:
+		return func() error {
+			return c.Do(ctx, c.B().Hincrby().Key("bench:counters").Field(names[w.next(len(names))]).Increment(1).Build()).Error()
+		}, nil
+	case OpValueGet:
+		hash := hashOf(r)
+		return func() error {
+			got, err := c.Do(ctx, c.B().Hget().Key(hash).Field(names[w.next(len(names))]).Build()).ToString()
+			if err != nil {
+				return err
+			}
+			return sized(got, len(v))
+		}, nil
+	case OpValueSet:
+		hash := hashOf(r)
+		return func() error {
+			return c.Do(ctx, c.B().Hset().Key(hash).FieldValue().FieldValue(names[w.next(len(names))], v).Build()).Error()
 		}, nil
 	case OpQueue:
 		return func() error {
@@ -105,6 +136,9 @@ func (d *rueidisDriver) Op(ctx context.Context, r Request, i int) (Op, error) {
 	}
 	return nil, &UnknownOpError{"rueidis", r.Op}
 }
+
+// hashOf is the Redis hash that stands for a dict of values of one size.
+func hashOf(r Request) string { return fmt.Sprintf("bench:values:%d", r.Size) }
 
 // lock takes and gives back a lock of the caller's own.
 func (d *rueidisDriver) lock(ctx context.Context, i int) Op {

@@ -143,6 +143,9 @@ func verdict(j bench.Judgement) []string {
 	if j.Verdict == bench.Unmeasured {
 		return []string{goal(j), "", "", string(j.Verdict) + ": " + clip(j.Why)}
 	}
+	if j.At != "" {
+		return []string{"each its own", j.At, number(j.Low) + " to " + number(j.High) + " of it", string(j.Verdict)}
+	}
 	return []string{
 		goal(j), amount(j.Got, j.Unit), number(j.Low) + " to " + number(j.High), string(j.Verdict),
 	}

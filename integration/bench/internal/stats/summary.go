@@ -53,3 +53,13 @@ func Median(values []float64) float64 {
 	}
 	return sorted[mid-1] + (sorted[mid]-sorted[mid-1])/2
 }
+
+// GeometricMean returns the mean of ratios: what they multiply to, shared out
+// evenly. It is NaN for no values.
+func GeometricMean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += math.Log(v)
+	}
+	return math.Exp(sum / float64(len(values)))
+}
