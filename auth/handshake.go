@@ -78,6 +78,21 @@ type Peer struct {
 	keyID hidden[[32]byte] // of the authkey; on the server only
 }
 
+// KeyID tells the peer's authkey from another one of the same name. Nobody can find
+// the key by it. On the server only.
+func (p Peer) KeyID() [32]byte {
+	if p.keyID == nil {
+		return [32]byte{}
+	}
+	return p.keyID()
+}
+
+// RecallPeer returns what a server needs of a peer that another life of it has met:
+// to let it resume its session, and to find the entry of its key.
+func RecallPeer(keyName string, key SessionKey, keyID [32]byte) Peer {
+	return Peer{KeyName: keyName, SessionKey: key, keyID: hide(keyID)}
+}
+
 // MayOpen reports whether the peer's key may open the object called name.
 func (p Peer) MayOpen(name string) bool { return mayOpen(p.Prefixes, name) }
 

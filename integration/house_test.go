@@ -22,7 +22,8 @@ var floors = map[string]int{
 	"connection": 2, "internal/objects": 2,
 	"internal/client": 3, "internal/pydoor": 3,
 	"proxy": 4, "managers": 4,
-	"cmd/managerd": 5, "cmd/mgrctl": 5,
+	"managers/durable": 5,
+	"cmd/managerd":     6, "cmd/mgrctl": 6,
 }
 
 // alone are the packages that may import no others of ours than these.
@@ -37,6 +38,7 @@ var alone = map[string][]string{
 // apart are the packages that no way of imports may lead between.
 var apart = [][2]string{
 	{"proxy", "managers"}, {"managers", "proxy"}, {"proxy", "internal/engine"}, {"proxy", "internal/objects"},
+	{"proxy", "internal/group"}, {"proxy", "internal/journal"}, {"managers", "internal/group"}, {"managers", "internal/journal"},
 	{"connection", "internal/engine"}, {"internal/client", "internal/engine"}, {"internal/client", "proxy"},
 }
 
@@ -136,4 +138,23 @@ func wayBetween(imports map[string][]string, from, to string) []string {
 		return nil
 	}
 	return walk(from)
+}
+
+// TestLinksNoRaft holds that a client, and a program that embeds a server without a
+// data directory, do not carry the log and its libraries.
+func TestLinksNoRaft(t *testing.T) {
+	for _, p := range []string{"proxy", "managers", "examples/customtype", "examples/wordcount", "cmd/mgrctl"} {
+		cmd := exec.Command("go", "list", "-deps", "./"+p)
+		cmd.Dir = ".."
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for dep := range strings.Lines(string(out)) {
+			dep = strings.TrimSpace(dep)
+			if strings.HasPrefix(dep, "go.etcd.io/") || p != "cmd/mgrctl" && (dep == module+"/internal/journal" || dep == module+"/internal/group") {
+				t.Errorf("%s links %s", p, dep)
+			}
+		}
+	}
 }

@@ -43,6 +43,15 @@ type Config struct {
 	// Python says how Python clients are served, after ListenPython.
 	Python PythonConfig
 
+	// Durability keeps the state beyond the life of the process; see package
+	// managers/durable. Nil: the state is in memory alone, and ends with the server.
+	// The server closes it when it ends.
+	Durability Durability
+	// Fatal is called when the log has failed: what is on disk is not known then,
+	// nothing more is acknowledged, and the process must end at once. Nil: the server
+	// panics.
+	Fatal func(error)
+
 	// ShutdownGrace is how long methods that run may take to finish when the
 	// server ends. 0 means DefaultShutdownGrace.
 	ShutdownGrace time.Duration

@@ -26,6 +26,7 @@ type conn struct {
 
 	// Owned by the read loop.
 	session *session // nil until OPEN or RESUME
+	epoch   uint64   // of the session while this is its connection
 	fx      engine.Effects
 	cmd     engine.Command
 	call    wire.Call
@@ -35,6 +36,8 @@ type conn struct {
 	heard   time.Time     // when the last frames were applied
 	stalled time.Duration // the stalls that were known then
 	renewed time.Time     // when the read deadline was last moved
+
+	way // of a server with a log
 }
 
 // origin is where a connection comes from.
@@ -97,6 +100,10 @@ func (s *Server) serveConn(nc net.Conn, who auth.Peer, from origin) {
 
 // serve reads the connection until it ends, or another goroutine reads it.
 func (c *conn) serve() {
+	if c.server.core.logged != nil {
+		c.end(c.readLogged())
+		return
+	}
 	if err := c.read(); !errors.Is(err, errLeft) {
 		c.end(err)
 	}
@@ -251,8 +258,30 @@ func (c *conn) greet() error {
 // handle applies one message. The caller holds the engine's lock. An error
 // ends the connection.
 func (c *conn) handle(kind byte, body []byte, now int64) error {
-	k, s := c.server.core, c.session
-	cmd := &c.cmd
+	switch kind {
+	case wire.KindPing:
+		token, err := wire.ParsePing(body)
+		if err != nil {
+			return err
+		}
+		c.pong(token)
+		return nil
+	case wire.KindMux:
+		return c.feedMux(body)
+	}
+	if err := c.parse(kind, body, now); err != nil {
+		return err
+	}
+	return c.server.core.do(&c.cmd, &c.fx)
+}
+
+func (c *conn) pong(token uint64) {
+	_ = c.out.UnlockFlush(wire.AppendPing(c.out.Lock(), wire.KindPong, token))
+}
+
+// parse makes c.cmd of a message that is a command.
+func (c *conn) parse(kind byte, body []byte, now int64) error {
+	s, cmd := c.session, &c.cmd
 	switch kind {
 	case wire.KindCall:
 		m := &c.call
@@ -277,21 +306,12 @@ func (c *conn) handle(kind byte, body []byte, now int64) error {
 			return err
 		}
 		*cmd = engine.Command{Op: engine.OpCancel, Now: now, Session: s.id, Serial: m.Serial, Abandon: m.Mode == wire.CancelAbandon}
-	case wire.KindPing:
-		token, err := wire.ParsePing(body)
-		if err != nil {
-			return err
-		}
-		_ = c.out.UnlockFlush(wire.AppendPing(c.out.Lock(), wire.KindPong, token))
-		return nil
 	case wire.KindClose:
 		c.closed = true
 		s.closed()
 		*cmd = engine.Command{Op: engine.OpClose, Now: now, Session: s.id}
-	case wire.KindMux:
-		return c.feedMux(body)
 	default:
 		return wire.Errorf(wire.CodeProtocol, "unknown message kind %d", kind)
 	}
-	return k.do(cmd, &c.fx)
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -20,9 +21,11 @@ type core struct {
 	// Fixed at creation.
 	server *Server
 	start  time.Time
-	base   int64 // nanoseconds since 1970 at start
+	base   int64        // nanoseconds since 1970 at start
+	ahead  atomic.Int64 // by how much the log's time is ahead of that; set once
 
 	tracer *tracer // nil unless calls are logged
+	logged *logged // nil unless the server has a data directory
 
 	encoders chan struct{} // a place for each goroutine that encodes a large view
 
@@ -46,7 +49,7 @@ func newCore(s *Server) *core {
 
 // now returns the time of a command: nanoseconds since 1970, counted by the
 // monotonic clock.
-func (k *core) now() int64 { return k.base + int64(time.Since(k.start)) }
+func (k *core) now() int64 { return k.base + int64(time.Since(k.start)) + k.ahead.Load() }
 
 // configure gives the engine its limits and secrets.
 func (k *core) configure(limits Limits) error {
@@ -95,8 +98,13 @@ func giveEffects(fx *engine.Effects) {
 	effectsPool.Put(fx)
 }
 
-// apply takes the lock for one command and carries out its effects.
+// apply takes the lock for one command and carries out its effects. With a log it
+// lets that be done, and does not wait.
 func (k *core) apply(c *engine.Command) error {
+	if k.logged != nil {
+		k.logged.propose(c)
+		return nil
+	}
 	fx := takeEffects()
 	defer giveEffects(fx)
 	c.Now = k.now()
@@ -151,6 +159,10 @@ func (k *core) arm(due int64) {
 }
 
 func (k *core) tick() {
+	if k.logged != nil {
+		k.logged.log.Propose(k.logged.record(&engine.Command{Op: engine.OpTick}), (*ticked)(k))
+		return
+	}
 	var fx engine.Effects
 	k.mu.Lock()
 	k.armed = 0

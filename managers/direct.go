@@ -22,7 +22,7 @@ type direct struct {
 	id    uint64
 	flush *time.Timer // tells the engine what was answered
 
-	serial uint64 // guarded by core.mu
+	serial uint64 // guarded by core.mu; with a log, by mu
 
 	mu       sync.Mutex // guards what follows; may be taken with core.mu held
 	pending  map[uint64]*directCall
@@ -44,15 +44,13 @@ func (s *Server) newDirect(info engine.SessionInfo) (*direct, error) {
 	d := &direct{core: s.core, pending: make(map[uint64]*directCall)}
 	d.flush = time.AfterFunc(time.Hour, d.acknowledge)
 	d.flush.Stop()
-	var fx engine.Effects
-	k := s.core
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.do(&engine.Command{Op: engine.OpOpen, Now: k.now(), Open: &info}, &fx); err != nil {
+	err := s.core.command(&engine.Command{Op: engine.OpOpen, Open: &info}, nil, func(e *engine.Engine, fx *engine.Effects) {
+		d.id = fx.Opened
+		e.Session(d.id).Peer = d
+	})
+	if err != nil {
 		return nil, err
 	}
-	d.id = fx.Opened
-	k.engine.Session(d.id).Peer = d
 	return d, nil
 }
 
@@ -102,6 +100,9 @@ type directCall struct {
 func (d *direct) Start(cmd *engine.Command) pydoor.Call { return d.start(cmd) }
 
 func (d *direct) start(cmd *engine.Command) *directCall {
+	if d.core.logged != nil {
+		return d.startLogged(cmd)
+	}
 	c := d.unused()
 	fx := takeEffects()
 	k := d.core

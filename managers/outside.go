@@ -46,6 +46,9 @@ func (k *outside) add(g *goType) error {
 	core, serves := k.server.core, k.server.serves()
 	core.mu.Lock()
 	defer core.mu.Unlock()
+	if core.logged != nil && core.logged.begun {
+		return fmt.Errorf("register %q: the server has begun: all types must be registered before that, since the log is read with them", g.typ.Name)
+	}
 	if serves {
 		if err := g.check(core.engine); err != nil {
 			return err
@@ -58,6 +61,17 @@ func (k *outside) add(g *goType) error {
 	defer k.mu.Unlock()
 	k.types[g.typ.Name] = g
 	return nil
+}
+
+// allTypes returns the types that were added.
+func (k *outside) allTypes() []*engine.Type {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := make([]*engine.Type, 0, len(k.types))
+	for _, name := range slices.Sorted(maps.Keys(k.types)) {
+		all = append(all, k.types[name].typ)
+	}
+	return all
 }
 
 // check finds results that are to become objects of a type that is not there.

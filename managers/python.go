@@ -68,8 +68,8 @@ type python struct {
 // the same objects. What one of them creates lives as long as any Python client
 // of that key refers to it.
 func (s *Server) ListenPython(ctx context.Context, addrs ...string) error {
-	if s.setupErr != nil {
-		return s.setupErr
+	if err := s.begin(ctx); err != nil {
+		return err
 	}
 	if err := s.openPython(); err != nil {
 		return err

@@ -182,6 +182,10 @@ func (s *Server) register(typeid string, construct *function, t reflect.Type, op
 	if err := s.outside.add(g); err != nil {
 		return err
 	}
+	if s.core.logged != nil {
+		s.wantLocal = true // once the log is read
+		return nil
+	}
 	return s.openLocal()
 }
 

@@ -40,6 +40,10 @@ type Server struct {
 
 	running sync.WaitGroup // goroutines that Close waits for
 
+	beginning sync.Once // of begin
+	beginErr  error     // what begin found; set by it
+	wantLocal bool      // begin is to open the in-process session; set before it
+
 	granting sync.Mutex // held while a session gets the rights of its key; taken before all others
 
 	mu        sync.Mutex // guards what follows
@@ -93,8 +97,31 @@ func NewServer(config Config) *Server {
 			keysErr = errors.Join(keysErr, fmt.Errorf("managers: NewServer: Config.Errors has the code %q for the error %v; it needs a code and an error", code, err))
 		}
 	}
+	if config.Durability != nil {
+		s.core.logged = newLogged(s.core, config.Durability)
+		s.setupErr = errors.Join(keysErr, registerIterator(s))
+		return s
+	}
 	s.setupErr = errors.Join(keysErr, s.core.configure(config.Limits), registerIterator(s))
 	return s
+}
+
+// begin loads what the server's data directory has, if it has one, once. It is
+// called before anything can reach the server.
+func (s *Server) begin(ctx context.Context) error {
+	if s.setupErr != nil || s.core.logged == nil {
+		return s.setupErr
+	}
+	s.beginning.Do(func() {
+		if s.beginErr = s.core.logged.start(ctx); s.beginErr != nil {
+			return
+		}
+		s.generation = s.config.Durability.Lineage()
+		if s.wantLocal {
+			s.beginErr = s.openLocal()
+		}
+	})
+	return s.beginErr
 }
 
 // Err returns what is wrong with the configuration, nil if nothing is.
@@ -119,8 +146,8 @@ func (s *Server) Listen(ctx context.Context, addrs ...string) error {
 
 // listenAll listens on all of the addresses, or on none.
 func (s *Server) listenAll(ctx context.Context, addrs []string, listen func(context.Context, string) (listener, error)) error {
-	if s.setupErr != nil {
-		return s.setupErr
+	if err := s.begin(ctx); err != nil {
+		return err
 	}
 	if len(addrs) == 0 {
 		return errors.New("managers: no address to listen on")
@@ -368,6 +395,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.running.Wait()
 		return nil
 	}
+	if s.core.logged != nil {
+		// The state stays: who waits goes on waiting, in the next life of the server.
+		err := s.outside.drain(ctx)
+		s.endConns(errStopping)
+		s.finish()
+		return err
+	}
 	_ = s.core.apply(&engine.Command{Op: engine.OpShutdown})
 	err := s.outside.drain(ctx)
 	s.endConns(wire.ErrShuttingDown)
@@ -378,12 +412,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close ends the server at once.
 func (s *Server) Close() error {
 	if s.beginClose() {
-		s.endConns(wire.ErrShuttingDown)
+		why := wire.ErrShuttingDown
+		if s.core.logged != nil {
+			why = errStopping
+		}
+		s.endConns(why)
 		s.finish()
 	}
 	s.running.Wait()
 	return nil
 }
+
+// errStopping is what clients of a server with a data directory hear when it ends:
+// they try to resume until it is back, or their lease has run out.
+var errStopping = wire.Errorf(wire.CodeUnavailable, "the server has stopped; its state is kept, and sessions go on when it is back within their lease")
 
 // beginClose closes the listeners. It reports whether it was the first.
 func (s *Server) beginClose() bool {
@@ -439,6 +481,11 @@ func (s *Server) finish() {
 	s.cancel()
 	s.outside.shut()
 	s.core.stop()
+	if l := s.core.logged; l != nil {
+		if err := l.log.Close(); err != nil {
+			s.log.Error("the log was not closed in good order", "err", err)
+		}
+	}
 	s.running.Wait()
 }
 
@@ -493,8 +540,8 @@ func (s *Server) checkKey(ss *session) {
 
 // CreateNamed makes sure that a named object exists, as Open of a client does.
 func (s *Server) CreateNamed(ctx context.Context, name, typeid string, args ...any) error {
-	if s.setupErr != nil {
-		return s.setupErr
+	if err := s.begin(ctx); err != nil {
+		return err
 	}
 	d, err := s.newDirect(engine.SessionInfo{Program: s.config.Version, KeyName: "server", Role: engine.RoleAdmin})
 	if err != nil {

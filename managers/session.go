@@ -1,6 +1,7 @@
 package managers
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,21 +38,22 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 		return nil, err
 	}
 	k := s.core
-	var fx engine.Effects
 	info := &engine.SessionInfo{
 		Program: m.Program, Host: m.Host, PID: m.PID, Remote: c.remote, KeyName: c.who.KeyName,
 		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.trusted(),
+		Secret: c.who.SessionKey, KeyPrint: c.who.KeyID(), Lease: int64(lease),
 	}
-	k.mu.Lock()
-	err := k.do(&engine.Command{Op: engine.OpOpen, Now: k.now(), Open: info}, &fx)
+	var id uint64
+	err := k.command(&engine.Command{Op: engine.OpOpen, Open: info}, nil, func(e *engine.Engine, fx *engine.Effects) {
+		id = fx.Opened
+		es := e.Session(id)
+		es.Peer, c.epoch = c, es.Epoch
+	})
 	if err != nil {
-		k.mu.Unlock()
 		s.leaveHost(c.host)
 		return nil, err
 	}
-	ss := &session{server: s, id: fx.Opened, who: c.who, host: c.host, lease: lease, last: time.Now(), stalled: s.stall.total()}
-	k.engine.Session(ss.id).Peer = c
-	k.mu.Unlock()
+	ss := &session{server: s, id: id, who: c.who, host: c.host, lease: lease, last: time.Now(), stalled: s.stall.total()}
 	s.mu.Lock()
 	s.sessions[ss.id] = ss
 	rekeyed := s.rekeyed != c.rekeyed
@@ -62,6 +64,22 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 	s.log.Info("session opened", "session", ss.id, "remote", c.remote, "key", c.who.KeyName, "program", m.Program, "pid", m.PID)
 	ss.welcome(c, k.role(ss.id))
 	return ss, nil
+}
+
+// recallSession makes the server's side of a session that an earlier life of the
+// server left. Its lease counts from now: the client could not reach anybody.
+func (s *Server) recallSession(es *engine.Session) {
+	ss := &session{
+		server: s, id: es.ID, who: auth.RecallPeer(es.Info.KeyName, es.Info.Secret, es.Info.KeyPrint), lease: time.Duration(es.Info.Lease),
+		last: time.Now(), stalled: s.stall.total(),
+	}
+	s.mu.Lock()
+	s.sessions[ss.id] = ss
+	s.mu.Unlock()
+	ss.countDown(es.Epoch)
+	if entry, ok := s.keys.Current(ss.who); !ok || engine.Role(entry.Role) != es.Info.Role || !slices.Equal(entry.Prefixes, es.Info.Prefixes) {
+		s.checkKey(ss) // the keys were changed while no server ran
+	}
 }
 
 // enterHost counts a session for its address.
@@ -102,24 +120,17 @@ func (s *Server) resumeSession(c *conn, m *wire.Resume) (*session, error) {
 	if ss == nil || ss.who.KeyName != c.who.KeyName || !auth.VerifyResume(ss.who.SessionKey, m.Session, c.who.Binding, m.Proof) {
 		return nil, refused
 	}
-	k := s.core
-	var fx engine.Effects
-	k.mu.Lock()
-	es := k.engine.Session(ss.id)
-	if es == nil {
-		k.mu.Unlock()
-		return nil, refused
-	}
-	old, _ := es.Peer.(*conn)
-	es.Peer = c
-	// WELCOME comes before the replies that resuming may cause.
-	ss.welcome(c, es.Info.Role)
-	err := k.do(&engine.Command{Op: engine.OpResume, Now: k.now(), Session: ss.id}, &fx)
-	k.settle(&fx)
-	k.mu.Unlock()
-	k.deliver(&fx)
+	var old *conn
+	err := s.core.command(&engine.Command{Op: engine.OpResume, Session: ss.id}, func(e *engine.Engine) {
+		if es := e.Session(ss.id); es != nil {
+			old, _ = es.Peer.(*conn)
+			es.Peer = c
+			// WELCOME comes before the replies that resuming may cause.
+			ss.welcome(c, es.Info.Role)
+		}
+	}, func(e *engine.Engine, _ *engine.Effects) { c.epoch = e.Session(ss.id).Epoch })
 	if err != nil {
-		return nil, err
+		return nil, refused
 	}
 	ss.back()
 	if old != nil && old != c {
@@ -143,17 +154,12 @@ func (ss *session) welcome(c *conn, role engine.Role) {
 
 // lost notes that the connection is gone, and begins to count down the lease.
 func (ss *session) lost(c *conn) {
-	k := ss.server.core
-	k.mu.Lock()
-	es := k.engine.Session(ss.id)
-	if es == nil || es.Peer != any(c) {
-		k.mu.Unlock()
+	epoch := c.epoch
+	if ss.server.core.command(&engine.Command{Op: engine.OpLose, Session: ss.id, Epoch: epoch}, nil, func(e *engine.Engine, _ *engine.Effects) {
+		epoch = e.Session(ss.id).Epoch
+	}) != nil {
 		return // over, or resumed elsewhere
 	}
-	var fx engine.Effects
-	_ = k.do(&engine.Command{Op: engine.OpLose, Now: k.now(), Session: ss.id, Epoch: es.Epoch}, &fx)
-	epoch := es.Epoch
-	k.mu.Unlock()
 	ss.server.log.Info("session lost its connection", "session", ss.id, "remote", c.remote)
 	ss.mu.Lock()
 	if c.heard.After(ss.last) {

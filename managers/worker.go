@@ -251,6 +251,13 @@ func (k *outside) startLocked(w *engine.Work) *worker {
 	j := jobs.Get().(*job)
 	j.work, j.ctx = *w, k.server.context
 	in := k.instances[w.Object]
+	if in == nil && w.Type != nil && !w.Construct {
+		// The value was in another life of the server.
+		k.under++
+		lost := errLostValue(w.Type.Name)
+		k.alone(nil, j, func() done { return done{job: j, err: lost} })
+		return nil
+	}
 	if w.Construct {
 		in = &instance{typ: k.types[w.Type.Name], making: true}
 		k.instances[w.Object] = in
@@ -282,6 +289,10 @@ func (k *outside) startLocked(w *engine.Work) *worker {
 		return k.enqueue(in, j)
 	}
 	return nil
+}
+
+func errLostValue(typeid string) *wire.Error {
+	return wire.Errorf(wire.CodeUnavailable, "the %s was lost with its server: what is of a Go type lives in the server's process alone", typeid)
 }
 
 // turns returns a function that lets others run when its caller has had a
@@ -529,6 +540,10 @@ func (k *outside) run(in *instance, j *job) done {
 // finish brings results back into the engine.
 func (k *outside) finish(all ...done) {
 	core := k.server.core
+	if core.logged != nil {
+		core.logged.finish(all)
+		return
+	}
 	fx := takeEffects()
 	cmd := engine.Command{Op: engine.OpComplete, Now: core.now()}
 	core.mu.Lock()
@@ -541,6 +556,11 @@ func (k *outside) finish(all ...done) {
 	core.mu.Unlock()
 	core.deliver(fx)
 	giveEffects(fx)
+	k.finished(all)
+}
+
+// finished forgets jobs whose results the engine has.
+func (k *outside) finished(all []done) {
 	k.mu.Lock()
 	for i := range all {
 		j := all[i].job

@@ -17,6 +17,7 @@ import (
 	"github.com/syncmanager/syncmanager/connection"
 	"github.com/syncmanager/syncmanager/internal/defaults"
 	"github.com/syncmanager/syncmanager/managers"
+	"github.com/syncmanager/syncmanager/managers/durable"
 )
 
 // Config is the configuration file; docs/operations.md describes it.
@@ -24,6 +25,8 @@ type Config struct {
 	Listen        []string       `yaml:"listen"`
 	PythonListen  []string       `yaml:"python_listen"`
 	Python        PythonConfig   `yaml:"python"`
+	DataDir       string         `yaml:"data_dir"`
+	Durability    string         `yaml:"durability"`
 	AuthKeyFile   string         `yaml:"authkey_file"`
 	Keys          []KeyConfig    `yaml:"keys"`
 	Objects       []ObjectConfig `yaml:"objects"`
@@ -36,8 +39,9 @@ type Config struct {
 	Limits        LimitsConfig   `yaml:"limits"`
 	Log           LogConfig      `yaml:"log"`
 
-	create []string // --create, not parsed yet
-	source source   // where the file says what
+	acceptLoss bool     // --accept-loss
+	create     []string // --create, not parsed yet
+	source     source   // where the file says what
 
 	again     func() (*Config, error) // reads the configuration again
 	keysExist bool                    // a key file that is missing is not made
@@ -96,6 +100,9 @@ func (c *Config) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.Listen, "listen", nil, "`address` to listen on: tcp://host:port, tcp+plain://host:port or unix:///path (may be repeated)")
 	f.StringSliceVar(&c.PythonListen, "python-listen", nil, "`address` to listen on for Python's multiprocessing clients, without encryption: tcp://host:port or unix:///path (may be repeated)")
 	f.StringVar(&c.Python.Advertise, "python-advertise", "", "`address` that Python clients are told for nested proxies: host:port or a path (default: the one that they used)")
+	f.StringVar(&c.DataDir, "data-dir", "", "`directory` that keeps the state; made if it is missing (default: the state ends with the server)")
+	f.StringVar(&c.Durability, "durability", "", "with --data-dir, what a call waits for: `disk` or os (default disk)")
+	f.BoolVar(&c.acceptLoss, "accept-loss", false, "start with a damaged --data-dir, without what follows the damage")
 	f.StringVar(&c.AuthKeyFile, "authkey-file", "", "`file` that holds the authkey; made if it is missing")
 	f.StringArrayVar(&c.create, "create", nil, "object to create at the start: `NAME=TYPEID` or NAME=TYPEID:ARGS with a JSON list (may be repeated)")
 	f.DurationVar(&c.Lease, "lease", 0, fmt.Sprintf("how long a session outlives its connection (default %v)", managers.DefaultLease))
@@ -118,6 +125,9 @@ func load(file string, flags *Config, set *pflag.FlagSet) (*Config, error) {
 		"python-advertise": func() { c.Python.Advertise = flags.Python.Advertise },
 		"authkey-file":     func() { c.AuthKeyFile = flags.AuthKeyFile },
 		"lease":            func() { c.Lease = flags.Lease },
+		"data-dir":         func() { c.DataDir = flags.DataDir },
+		"durability":       func() { c.Durability = flags.Durability },
+		"accept-loss":      func() { c.acceptLoss = flags.acceptLoss },
 		"log-level":        func() { c.Log.Level = flags.Log.Level },
 		"log-format":       func() { c.Log.Format = flags.Log.Format },
 	} {
@@ -173,6 +183,14 @@ func (c *Config) check() {
 	case "", "text", "json":
 	default:
 		wrong("log.format", "%q: it is text or json", c.Log.Format)
+	}
+	switch {
+	case c.Durability != "" && c.Durability != string(durable.Disk) && c.Durability != string(durable.OS):
+		wrong("durability", "%q: it is disk or os", c.Durability)
+	case c.Durability != "" && c.DataDir == "":
+		wrong("durability", "%q without a data directory: set --data-dir or data_dir", c.Durability)
+	case c.acceptLoss && c.DataDir == "":
+		wrong("accept_loss", "there is no data directory: set --data-dir")
 	}
 	for i, a := range c.Listen {
 		p, err := connection.ParseAddress(a)

@@ -41,6 +41,8 @@ keys:
 objects:
   - {name: jobs, type: Queue, args: [100]}
   - {name: config, type: dict}
+data_dir: /tmp/x
+durability: os
 lease: 20s
 shutdown_grace: 3s
 handshake_timeout: 4s
@@ -127,7 +129,7 @@ func TestEveryKey(t *testing.T) {
 	s := c.serverConfig(nil, nil)
 	// What the file says of the server is in its configuration: no field is
 	// left at its zero value but those that come from elsewhere.
-	zero := map[string]bool{"AuthKey": true, "Keyring": true, "Logger": true}
+	zero := map[string]bool{"AuthKey": true, "Keyring": true, "Logger": true, "Durability": true, "Fatal": true}
 	v := reflect.ValueOf(s)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -201,6 +203,8 @@ func TestWrongFile(t *testing.T) {
 		"log:\n  level: loud":             `:2: log.level: "loud": it is debug, info, warn or error`,
 		"log: {format: xml}":              `:1: log.format: "xml": it is text or json`,
 		"listen:\n- tcp://a:1\n- nowhere": `:3: listen[1]: bad address "nowhere"`,
+		"data_dir: d\ndurability: tape":   `:2: durability: "tape": it is disk or os`,
+		"durability: os":                  `:1: durability: "os" without a data directory`,
 		"listen: [pipe://x]":              `:1: listen[0]: "pipe://x" is for one process`,
 		"python_listen: [pipe://x]":       `:1: python_listen[0]: "pipe://x": write tcp://`,
 		"max_unsent: -1":                  `:1: max_unsent: -1: it is 0`,

@@ -18,6 +18,7 @@ import (
 	"github.com/syncmanager/syncmanager/auth"
 	"github.com/syncmanager/syncmanager/internal/defaults"
 	"github.com/syncmanager/syncmanager/managers"
+	"github.com/syncmanager/syncmanager/managers/durable"
 )
 
 // heapReserve is what keeps the garbage collector from running many times a second
@@ -38,7 +39,20 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	srv := managers.NewServer(c.serverConfig(keys, log))
+	config := c.serverConfig(keys, log)
+	if c.DataDir != "" {
+		store, err := c.openData(stderr, log)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		config.Durability = store
+		config.Fatal = func(err error) {
+			fmt.Fprintln(stderr, "managerd: the log in", store.Dir(), "has failed:", err)
+			os.Exit(exitError)
+		}
+	}
+	srv := managers.NewServer(config)
 	defer srv.Close()
 	for _, o := range c.Objects {
 		if err := srv.CreateNamed(ctx, o.Name, o.Type, o.Args...); err != nil {
@@ -68,6 +82,27 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 		return nil
 	}
 	return err
+}
+
+// openData takes the data directory, and says at its first use where the data are
+// and what is promised.
+func (c *Config) openData(stderr io.Writer, log *slog.Logger) (*durable.Store, error) {
+	store, err := durable.Open(c.DataDir, durable.Options{Level: durable.Level(c.Durability), AcceptLoss: c.acceptLoss, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", c.DataDir, err)
+	}
+	promise := "what a call was answered for survives a crash of the server, of the system, and a power cut"
+	if durable.Level(c.Durability) == durable.OS {
+		promise = "what a call was answered for survives a crash of the server; one of the system, or a power cut, loses a second at most"
+	}
+	switch {
+	case !store.New():
+	case isTerminal(stderr):
+		fmt.Fprintf(stderr, "The data are in %s: %s.\n", store.Dir(), promise)
+	default:
+		log.Info("a data directory begins", "directory", store.Dir(), "promise", promise)
+	}
+	return store, nil
 }
 
 func (c *Config) serverConfig(keys *auth.Keyring, log *slog.Logger) managers.Config {

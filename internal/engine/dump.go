@@ -85,12 +85,18 @@ func (r *Record) Pieces(buf []byte, write func(piece []byte) error) ([]byte, err
 // from this one. Two engines in the same state give the same bytes.
 func (e *Engine) Dump(b []byte) []byte {
 	var buf []byte
-	add := func(r Record) {
+	e.Records(func(r Record) {
 		buf, _ = r.Pieces(buf, func(p []byte) error {
 			b = append(b, p...)
 			return nil
 		})
-	}
+	})
+	return b
+}
+
+// Records calls add with the whole state, record by record, frozen: they may be
+// encoded when the engine has gone on. Their bytes, joined, are what Dump appends.
+func (e *Engine) Records(add func(Record)) {
 	add(e.headRecord())
 	sessions := e.allSessions()
 	for _, s := range sessions {
@@ -101,7 +107,6 @@ func (e *Engine) Dump(b []byte) []byte {
 		o.records(add)
 	}
 	add(e.endRecord(len(sessions)))
-	return b
 }
 
 // Sessions calls yield with each session, by number.

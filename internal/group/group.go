@@ -113,9 +113,8 @@ type applied struct {
 	mine  *forming // nil unless this member proposed it
 }
 
-// Start brings the machine to where the log ends, and leads. It returns when the
-// machine leads: Machine.Lead has returned.
-func Start(ctx context.Context, c Config) (*Group, error) {
+// New restores the machine from the newest snapshot. Nothing runs before Start.
+func New(c Config) (*Group, error) {
 	if c.SnapshotBytes <= 0 {
 		c.SnapshotBytes = DefaultSnapshotBytes
 	}
@@ -131,27 +130,30 @@ func Start(ctx context.Context, c Config) (*Group, error) {
 	}
 	g.passed.L = &g.mu
 	g.waiting.room.L = &g.waiting.Mutex
-	if err := g.load(); err != nil {
-		return nil, err
-	}
+	return g, g.load()
+}
+
+// Start brings the machine to where the log ends, and leads. It returns when the
+// machine leads: Machine.Lead has returned. After an error the group is closed.
+func (g *Group) Start(ctx context.Context) error {
 	g.mu.Lock()
 	err := g.node.Campaign()
 	g.drainLocked()
 	g.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.ended.Go(g.write)
 	g.ended.Go(g.apply)
 	g.ended.Go(g.tick)
 	select {
 	case <-g.leading:
-		return g, nil
+		return nil
 	case <-ctx.Done():
 		g.Close()
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-g.stop:
-		return nil, ErrClosed
+		return ErrClosed
 	}
 }
 

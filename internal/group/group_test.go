@@ -101,7 +101,10 @@ func start(t *testing.T, dir journal.Dir, c *counter, change func(*Config)) (*Gr
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	g, err := Start(ctx, config)
+	g, err := New(config)
+	if err == nil {
+		err = g.Start(ctx)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,6 +108,13 @@ func (l *Log) load() error {
 		return err
 	}
 	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".tmp") {
+			if err := l.fs.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
 	var numbers []uint64
 	for _, name := range names {
 		if n, ok := parseName(name, "log-", 10); ok && name == segmentName(n) {
@@ -133,21 +140,17 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
-	if err := l.scanAll(numbers); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".tmp") {
-			if err := l.fs.Remove(name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return l.scanAll(numbers)
 }
 
 // scanAll reads all segments, checks that they fit together, and cuts a torn tail.
 func (l *Log) scanAll(numbers []uint64) error {
+	newest := uint64(0)
+	for _, s := range l.snaps {
+		if s.Err == nil {
+			newest = max(newest, s.Index)
+		}
+	}
 	var text []byte
 	var torn *scan // the first that did not end where its records end
 	var damage *DamageError
@@ -157,6 +160,14 @@ func (l *Log) scanAll(numbers []uint64) error {
 	for i, n := range numbers {
 		name := segmentName(n)
 		if i > 0 && n != numbers[i-1]+1 {
+			if l.last.Index <= newest && torn == nil {
+				// All of it was given up for a snapshot, in no order that is known.
+				if err := l.drop(); err != nil {
+					return err
+				}
+				numbers = numbers[i:]
+				return l.scanAll(numbers)
+			}
 			damage = at(segmentName(numbers[i-1]+1), 0, "the segment is missing")
 			break
 		}
@@ -181,7 +192,7 @@ func (l *Log) scanAll(numbers []uint64) error {
 			return err
 		}
 		if s != nil {
-			seg.seed, seg.end, text = s.seed, s.end, s.text
+			seg.seed, seg.end, text = s.seed, aligned(s.end), s.text
 		}
 		if damage != nil {
 			break
@@ -194,15 +205,9 @@ func (l *Log) scanAll(numbers []uint64) error {
 			damage = at(name, s.end, "the record is not valid, and later ones say that it was safely on disk")
 			break
 		}
-		if s.junk > 0 {
+		if s.torn {
 			torn = s
 			torn.text = nil
-		}
-	}
-	newest := uint64(0)
-	for _, s := range l.snaps {
-		if s.Err == nil {
-			newest = max(newest, s.Index)
 		}
 	}
 	if damage == nil && max(l.last.Index, newest) < l.mark.index {
@@ -225,6 +230,18 @@ func (l *Log) scanAll(numbers []uint64) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// drop removes the segments that were read.
+func (l *Log) drop() error {
+	for _, s := range l.segs {
+		s.file.Close()
+		if err := l.fs.Remove(segmentName(s.number)); err != nil {
+			return err
+		}
+	}
+	l.segs, l.prev, l.last = nil, Position{}, Position{}
 	return nil
 }
 
@@ -277,7 +294,7 @@ func (l *Log) lastWritten() *segment {
 // cannot be taken for what follows records that are yet to be written.
 func (l *Log) wipe(s *scan) error {
 	size, err := s.file.Size()
-	if err != nil {
+	if err != nil || size <= s.end {
 		return err
 	}
 	zeros := make([]byte, min(size-s.end, 1<<20))
@@ -446,12 +463,6 @@ func (l *Log) append(entries []Entry, vote *Vote) error {
 		if r.kind == kindEntry {
 			l.queue = append(l.queue, placed{r.index, r.term, at})
 		}
-		if len(l.buf) >= writeMost {
-			if err := l.write(seg, from); err != nil {
-				return err
-			}
-			from = seg.end
-		}
 		return nil
 	}
 	for i := range entries {
@@ -467,10 +478,13 @@ func (l *Log) append(entries []Entry, vote *Vote) error {
 			return err
 		}
 	}
+	for len(l.buf)%sectorSize != 0 {
+		l.buf = append(l.buf, zeros[:min(sectorSize-len(l.buf)%sectorSize, len(zeros))]...)
+	}
 	if err := l.write(seg, from); err != nil {
 		return err
 	}
-	if cap(l.buf) > 4*writeMost {
+	if cap(l.buf) > spareMost {
 		l.buf = nil
 	}
 	if !sync {
@@ -485,8 +499,10 @@ func (l *Log) append(entries []Entry, vote *Vote) error {
 	return l.sync(seg)
 }
 
-// writeMost is from how many bytes on a write goes out before all is collected.
-const writeMost = 1 << 20
+var zeros [sectorSize]byte
+
+// spareMost is how much memory the log keeps for its next write.
+const spareMost = 4 << 20
 
 // write writes what is collected, which begins at the offset of the segment.
 func (l *Log) write(seg *segment, from int64) error {
@@ -697,11 +713,16 @@ func (l *Log) Compact(upTo Position) {
 	}
 	l.mu.Unlock()
 	for _, s := range gone {
-		select {
-		case l.recycle <- s:
-		default:
-			s.file.Close()
-			_ = l.fs.Remove(segmentName(s.number))
+		for sent := false; !sent; {
+			select {
+			case l.recycle <- s:
+				sent = true
+			default:
+				if old := l.used(); old != nil { // the oldest goes first, so that no gap is left
+					old.file.Close()
+					_ = l.fs.Remove(segmentName(old.number))
+				}
+			}
 		}
 	}
 }

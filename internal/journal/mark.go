@@ -45,51 +45,59 @@ func parseMark(b []byte) (m mark, ok bool, err error) {
 	return m, ok, nil
 }
 
-// openMark reads the mark; with a directory that has no log yet, it is made.
+// openMark reads the mark. A directory without a log gets one; so does any, if that
+// is asked for, instead of one that is missing or damaged.
 func openMark(d FS, fresh bool) (File, mark, error) {
 	f, err := d.Open(markName)
-	switch {
-	case err == nil:
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, mark{}, err
+	}
+	if err == nil {
 		b := make([]byte, 1024)
 		n, err := readAt(f, b, 0)
+		m, ok := mark{}, false
+		if err == nil {
+			m, ok, err = parseMark(b[:n])
+		}
+		if err == nil && ok {
+			return f, m, nil
+		}
+		f.Close()
 		if err != nil {
-			f.Close()
 			return nil, mark{}, err
 		}
-		m, ok, err := parseMark(b[:n])
-		if err == nil && !ok && !fresh {
-			err = &FormatError{markName, "neither of its slots is valid: how far the log was safely on disk is not known (managerd --accept-loss goes on without)"}
-		}
-		if err != nil {
-			f.Close()
-			return nil, mark{}, err
-		}
-		return f, m, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, mark{}, err
-	case !fresh:
-		return nil, mark{}, &FormatError{markName, "is missing: how far the log was safely on disk is not known (managerd --accept-loss goes on without)"}
+	}
+	if !fresh {
+		return nil, mark{}, &FormatError{markName, "is missing or damaged: how far the log was safely on disk is not known (managerd --accept-loss goes on without)"}
 	}
 	f, err = makeMark(d)
 	return f, mark{}, err
 }
 
+const markTmp = "mark.tmp"
+
+// makeMark makes a mark that says nothing.
 func makeMark(d FS) (File, error) {
-	f, err := d.Create(markName)
+	f, err := d.Create(markTmp)
 	if err != nil {
 		return nil, err
 	}
 	b := make([]byte, 1024)
 	copy(b, mark{}.append(nil))
-	if _, err := f.WriteAt(b, 0); err != nil {
+	if _, err = f.WriteAt(b, 0); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = d.Rename(markTmp, markName)
+	}
+	if err == nil {
+		err = d.SyncDir()
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, d.SyncDir()
+	return f, nil
 }
 
 // writeMark notes how far the log is safe, in the slot that was not written last.

@@ -20,7 +20,8 @@ type Vote struct{ Term, Member, Commit uint64 }
 const Version = 1
 
 const (
-	headSize   = 512 // of a segment
+	sectorSize = 512
+	headSize   = sectorSize // of a segment
 	recordHead = 40
 	maxType    = 2
 
@@ -44,6 +45,10 @@ type record struct {
 	index, term, synced uint64
 	content             []byte
 }
+
+// aligned returns the next multiple of a sector. What is appended together begins
+// there, so that what is safe already is not written again.
+func aligned(at int64) int64 { return (at + sectorSize - 1) &^ (sectorSize - 1) }
 
 // padded returns how many bytes a record with a content of n takes.
 func padded(n int) int64 { return (recordHead + int64(n) + 7) &^ 7 }

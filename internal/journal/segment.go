@@ -78,7 +78,7 @@ func parseName(name, prefix string, base int) (uint64, bool) {
 type scan struct {
 	segment
 	behind uint64 // the highest index that records behind the end say was safe
-	junk   int64  // where the last valid record behind the end ends, or 0
+	torn   bool   // what stands behind the end could be taken for a record later
 	text   []byte // of the file
 }
 
@@ -105,6 +105,11 @@ func scanSegment(f File, name string, number uint64, text []byte, each func(r re
 	s := &scan{segment: segment{number: number, seed: seed(number, le.Uint64(text[24:])), file: f, end: headSize}, text: text}
 	for {
 		r, n, ok := parseRecord(text[s.end:], s.seed)
+		if next := aligned(s.end); !ok && next < size && allZero(text[s.end:next]) {
+			if r, n, ok = parseRecord(text[next:], s.seed); ok {
+				s.end = next
+			}
+		}
 		if !ok {
 			break
 		}
@@ -113,14 +118,24 @@ func scanSegment(f File, name string, number uint64, text []byte, each func(r re
 		}
 		s.end = min(s.end+n, size)
 	}
+	s.torn = !allZero(text[s.end:min(aligned(s.end), size)])
 	for at := s.end + 8; at+recordHead <= size; at += 8 {
 		if le.Uint32(text[at+12:]) != s.seed {
 			continue
 		}
-		if r, n, ok := parseRecord(text[at:], s.seed); ok {
+		if r, _, ok := parseRecord(text[at:], s.seed); ok {
 			s.behind = max(s.behind, r.synced)
-			s.junk = min(at+n, size)
+			s.torn = true
 		}
 	}
 	return s, nil
+}
+
+func allZero(b []byte) bool {
+	for _, v := range b {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
 }
