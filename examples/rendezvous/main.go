@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
-	set, err := proxy.OpenValue(ctx, m, "set", "i", 0)
+	set, err := proxy.OpenValue(ctx, m, "agreed", "i", 0)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func run(ctx context.Context) error {
 }
 
 func runner(ctx context.Context, m *proxy.Manager) error {
-	set, err := proxy.OpenValue(ctx, m, "set", "i", 0)
+	set, err := proxy.OpenValue(ctx, m, "agreed", "i", 0)
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func (t *Trial) newSeat(ctx context.Context, b *books, i int, addr string) (*sea
 	open := func(err2 error) { err = errors.Join(err, err2) }
 	s.queue, err = proxy.OpenQueue[int](ctx, s.m, "queue", 0)
 	var e error
-	s.dict, e = proxy.OpenDict[string, int](ctx, s.m, "dict")
+	s.dict, e = proxy.OpenDict[string, int](ctx, s.m, "shared")
 	open(e)
 	s.large, e = proxy.OpenDict[int, string](ctx, s.m, "large")
 	open(e)

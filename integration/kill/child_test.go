@@ -47,7 +47,7 @@ func child(job string) {
 		check(err)
 		_, err = s.Acquire(ctx)
 		check(err)
-		d, err := proxy.OpenDict[string, int](ctx, m, "dict")
+		d, err := proxy.OpenDict[string, int](ctx, m, "shared")
 		check(err)
 		fmt.Println("held", h.Token())
 		<-h.Context().Done()
@@ -83,7 +83,7 @@ func child(job string) {
 			check(d.Ack(ctx))
 		}
 	case "add":
-		d, err := proxy.OpenDict[string, int](ctx, m, "dict")
+		d, err := proxy.OpenDict[string, int](ctx, m, "shared")
 		check(err)
 		for i := 1; ; i++ {
 			_, err := d.AddDefault(ctx, "n", 1, 0)

@@ -207,7 +207,7 @@ func TestStoppedHolder(t *testing.T) {
 	if h.Token() <= old {
 		t.Errorf("fencing token %d after %d", h.Token(), old)
 	}
-	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](ctx, m, "dict"))
+	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](ctx, m, "shared"))
 	s.must(d.Set(proxy.WithHold(ctx, h), "k", 1))
 	p.signal(syscall.SIGCONT)
 	p.out.wait(t, "lost:")

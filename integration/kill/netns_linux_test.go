@@ -90,7 +90,7 @@ func TestCutNetwork(t *testing.T) {
 	}
 	m := s.client()
 	worker.kill()
-	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](s.ctx, m, "dict"))
+	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](s.ctx, m, "shared"))
 	l := must1[*proxy.Lock](t)(proxy.OpenLock(s.ctx, m, "lock"))
 	added := len(worker.out.list())
 	if v, err := d.Get(s.ctx, "n"); err != nil || v < added || v > added+1 {

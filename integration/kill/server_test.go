@@ -166,7 +166,7 @@ func TestStoppedServerAndClients(t *testing.T) {
 		t.Errorf("the lock's holder is %+v", info)
 	}
 	worker.signal(syscall.SIGSTOP)
-	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](s.ctx, m, "dict"))
+	d := must1[*proxy.Dict[string, int]](t)(proxy.OpenDict[string, int](s.ctx, m, "shared"))
 	added := len(worker.out.list())
 	if v, err := d.Get(s.ctx, "n"); err != nil || v < added || v > added+1 {
 		t.Errorf("%d additions were confirmed; the sum is %d, %v", added, v, err)
