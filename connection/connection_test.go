@@ -282,7 +282,7 @@ func TestReadDeadline(t *testing.T) {
 		if _, err := b.RecvBytes(0); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("receive: %v", err)
 		}
-		if ok, err := b.Poll(-1); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if ok, err := b.Poll(t.Context(), -1); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("poll: %v, %v", ok, err)
 		}
 		_ = b.SetReadDeadline(time.Time{})
@@ -303,7 +303,7 @@ func TestOneWayPipe(t *testing.T) {
 	if _, err := b.RecvBytes(0); err != ErrWriteOnly {
 		t.Errorf("receive on the sending end: %v", err)
 	}
-	if _, err := b.Poll(0); err != ErrWriteOnly {
+	if _, err := b.Poll(t.Context(), 0); err != ErrWriteOnly {
 		t.Errorf("poll on the sending end: %v", err)
 	}
 	if err := b.Send(5); err != nil {

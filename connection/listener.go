@@ -189,7 +189,7 @@ func (l *Listener) run() {
 				return
 			}
 		}
-		s, err := l.streams.Accept()
+		s, err := l.streams.Accept(l.ctx)
 		if err == nil {
 			pause = 0
 			l.greet(s)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/syncmanager/syncmanager/internal/link"
 )
@@ -28,6 +30,9 @@ type memoryListener struct {
 	queue chan net.Conn
 	once  sync.Once
 	done  chan struct{}
+
+	mu   sync.Mutex    // guards what follows
+	late chan struct{} // closed while the deadline is over
 }
 
 func listenMemory(name string) (*memoryListener, error) {
@@ -40,7 +45,7 @@ func listenMemory(name string) (*memoryListener, error) {
 	if names.m[name] != nil {
 		return nil, fmt.Errorf("%w: this process listens on it already", ErrInUse)
 	}
-	l := &memoryListener{name: name, queue: make(chan net.Conn, memoryBacklog), done: make(chan struct{})}
+	l := &memoryListener{name: name, queue: make(chan net.Conn, memoryBacklog), done: make(chan struct{}), late: make(chan struct{})}
 	names.m[name] = l
 	return l, nil
 }
@@ -80,12 +85,37 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	default:
 	}
+	l.mu.Lock()
+	late := l.late
+	l.mu.Unlock()
 	select {
 	case c := <-l.queue:
 		return c, nil
+	case <-late:
+		return nil, os.ErrDeadlineExceeded
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
+}
+
+// SetDeadline interrupts Accept if the time is not the zero time: deadlines in
+// the future are not in use here.
+func (l *memoryListener) SetDeadline(t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	over := false
+	select {
+	case <-l.late:
+		over = true
+	default:
+	}
+	switch {
+	case t.IsZero() && over:
+		l.late = make(chan struct{})
+	case !t.IsZero() && !over:
+		close(l.late)
+	}
+	return nil
 }
 
 func (l *memoryListener) Close() error {

@@ -175,10 +175,16 @@ func dialStream(ctx context.Context, a Address, cfg StreamConfig) (*Stream, erro
 type StreamListener struct {
 	addr    Address
 	tls     *tls.Config // with TCP
-	inner   net.Listener
+	inner   deadliner
 	release func() error // after inner is closed: the unix socket's file
 	once    sync.Once
 	err     error
+}
+
+// deadliner is a listener whose Accept can be interrupted.
+type deadliner interface {
+	net.Listener
+	SetDeadline(time.Time) error
 }
 
 // ListenStream listens on an address. The context bounds the looking up of a
@@ -210,22 +216,27 @@ func listenStream(ctx context.Context, a Address, cfg StreamConfig) (*StreamList
 		l.inner, l.addr.Name = m, m.name
 		return l, nil
 	case Unix:
-		l.inner, l.release, err = listenUnix(a.Path)
-		return l, err
+		inner, release, err := listenUnix(a.Path)
+		if err != nil {
+			return nil, err
+		}
+		l.inner, l.release = inner.(*net.UnixListener), release
+		return l, nil
 	case TCP:
 		if l.tls, err = serverTLS(cfg.TLS); err != nil {
 			return nil, err
 		}
 	}
 	var lc net.ListenConfig
-	l.inner, err = lc.Listen(ctx, "tcp", a.hostPort())
+	inner, err := lc.Listen(ctx, "tcp", a.hostPort())
 	if errors.Is(err, errAddrInUse) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrInUse, occupant(ctx, a), err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l.addr.Port = uint16(l.inner.Addr().(*net.TCPAddr).Port)
+	l.inner = inner.(*net.TCPListener)
+	l.addr.Port = uint16(inner.Addr().(*net.TCPAddr).Port)
 	return l, nil
 }
 
@@ -245,11 +256,27 @@ func occupant(ctx context.Context, a Address) string {
 // Addr returns the address, with the port or name that was picked.
 func (l *StreamListener) Addr() Address { return l.addr }
 
-// Accept waits for the next connection. Its Handshake is left to the caller,
-// so that one slow peer does not keep the others waiting. After Close the
-// error is net.ErrClosed.
-func (l *StreamListener) Accept() (*Stream, error) {
+// Accept waits for the next connection, until the context ends (its error) or
+// the listener is closed (net.ErrClosed). The Handshake of the Stream is left to
+// the caller, so that one slow peer does not keep the others waiting. One
+// goroutine at a time may call it with a context that can end.
+func (l *StreamListener) Accept(ctx context.Context) (*Stream, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.inner.SetDeadline(longAgo)
+		close(interrupted)
+	})
 	c, err := l.inner.Accept()
+	if !stop() {
+		<-interrupted
+		_ = l.inner.SetDeadline(time.Time{})
+		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = ctx.Err()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

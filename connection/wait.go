@@ -15,18 +15,22 @@ var longAgo = time.Unix(1, 0)
 
 // Poll tells whether there is something to receive: at least a part of a
 // message, or the end of the stream, which the next receive then returns. It
-// waits up to the timeout; 0 means not at all, less than 0 without a bound.
+// waits up to the timeout, 0 meaning not at all and less than 0 without a bound,
+// or until the context ends, whose error it then returns.
 //
 // It fails when the read deadline passes. While another goroutine receives,
 // Poll waits for it first.
-func (c *Conn) Poll(timeout time.Duration) (bool, error) {
+func (c *Conn) Poll(ctx context.Context, timeout time.Duration) (bool, error) {
 	if !c.canRecv {
 		return false, ErrWriteOnly
 	}
 	switch {
 	case timeout < 0:
-		return c.readyWithin(context.Background())
+		return c.readyWithin(ctx)
 	case timeout == 0 && c.try != nil:
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		select {
 		case c.receiving <- struct{}{}:
 		default:
@@ -35,11 +39,11 @@ func (c *Conn) Poll(timeout time.Duration) (bool, error) {
 		defer func() { <-c.receiving }()
 		return c.readyNow()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), max(timeout, tryTime))
+	bounded, cancel := context.WithTimeout(ctx, max(timeout, tryTime))
 	defer cancel()
-	ok, err := c.readyWithin(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return false, nil
+	ok, err := c.readyWithin(bounded)
+	if err != nil && bounded.Err() != nil && errors.Is(err, bounded.Err()) {
+		return false, ctx.Err() // nil if only the timeout is over
 	}
 	return ok, err
 }

@@ -15,7 +15,7 @@ import (
 func TestPoll(t *testing.T) {
 	overAll(t, func(t *testing.T, a, b *Conn) {
 		for _, timeout := range []time.Duration{0, time.Millisecond} {
-			if ok, err := b.Poll(timeout); ok || err != nil {
+			if ok, err := b.Poll(t.Context(), timeout); ok || err != nil {
 				t.Fatalf("Poll(%v) with nothing sent: %v, %v", timeout, ok, err)
 			}
 		}
@@ -25,22 +25,22 @@ func TestPoll(t *testing.T) {
 			_ = a.SendBytes(make([]byte, 100000))
 			a.Close()
 		})
-		if ok, err := b.Poll(-1); !ok || err != nil {
+		if ok, err := b.Poll(t.Context(), -1); !ok || err != nil {
 			t.Fatalf("Poll: %v, %v", ok, err)
 		}
-		if ok, err := b.Poll(0); !ok || err != nil {
+		if ok, err := b.Poll(t.Context(), 0); !ok || err != nil {
 			t.Fatalf("Poll takes nothing away: %v, %v", ok, err)
 		}
 		if got, err := b.RecvBytes(0); string(got) != "one" || err != nil {
 			t.Fatalf("%q, %v", got, err)
 		}
-		if ok, err := b.Poll(10 * time.Second); !ok || err != nil {
+		if ok, err := b.Poll(t.Context(), 10*time.Second); !ok || err != nil {
 			t.Fatalf("Poll: %v, %v", ok, err)
 		}
 		if got, err := b.RecvBytes(0); len(got) != 100000 || err != nil {
 			t.Fatal(len(got), err)
 		}
-		if ok, err := b.Poll(10 * time.Second); !ok || err != nil {
+		if ok, err := b.Poll(t.Context(), 10*time.Second); !ok || err != nil {
 			t.Fatalf("the end of the stream counts: %v, %v", ok, err)
 		}
 		if _, err := b.RecvBytes(0); err != io.EOF {
@@ -54,15 +54,15 @@ func TestPollTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := Pipe(true)
 		start := time.Now()
-		if ok, err := b.Poll(3 * time.Second); ok || err != nil || time.Since(start) != 3*time.Second {
+		if ok, err := b.Poll(t.Context(), 3*time.Second); ok || err != nil || time.Since(start) != 3*time.Second {
 			t.Errorf("%v, %v after %v", ok, err, time.Since(start))
 		}
 		// The caller's own deadline is an error, and survives polls.
 		_ = b.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if ok, err := b.Poll(3 * time.Second); ok || err != nil {
+		if ok, err := b.Poll(t.Context(), 3*time.Second); ok || err != nil {
 			t.Error(ok, err)
 		}
-		if ok, err := b.Poll(3 * time.Second); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if ok, err := b.Poll(t.Context(), 3*time.Second); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error(ok, err)
 		}
 		if d := time.Since(start); d != 8*time.Second {
@@ -74,7 +74,7 @@ func TestPollTime(t *testing.T) {
 			time.Sleep(time.Second)
 			_ = b.SetReadDeadline(time.Now())
 		}()
-		if ok, err := b.Poll(-1); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if ok, err := b.Poll(t.Context(), -1); ok || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error(ok, err)
 		}
 		a.Close()
@@ -194,5 +194,19 @@ func TestBlockedSenders(t *testing.T) {
 		wg.Wait()
 		a.Close()
 		b.Close()
+	})
+}
+
+func TestPollEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, b := Pipe(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		for _, timeout := range []time.Duration{-1, time.Minute, 0} {
+			if ok, err := b.Poll(ctx, timeout); ok || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+				t.Errorf("Poll(%v): %v, %v after %v", timeout, ok, err, time.Since(start))
+			}
+		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 // listener is where newcomers arrive. Tests have their own.
 type listener interface {
-	Accept() (newcomer, error)
+	Accept(ctx context.Context) (newcomer, error)
 	Addr() string
 	Close() error
 }
@@ -40,8 +40,8 @@ type streamListener struct{ *connection.StreamListener }
 
 func (l streamListener) Addr() string { return l.StreamListener.Addr().String() }
 
-func (l streamListener) Accept() (newcomer, error) {
-	s, err := l.StreamListener.Accept()
+func (l streamListener) Accept(ctx context.Context) (newcomer, error) {
+	s, err := l.StreamListener.Accept(ctx)
 	if err != nil {
 		return nil, err
 	}

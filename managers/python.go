@@ -197,8 +197,8 @@ func (l pythonListener) Addr() string {
 	return pythonPrefix + a.String()
 }
 
-func (l pythonListener) Accept() (newcomer, error) {
-	c, err := l.StreamListener.Accept()
+func (l pythonListener) Accept(ctx context.Context) (newcomer, error) {
+	c, err := l.StreamListener.Accept(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -280,9 +280,9 @@ func (s *Server) collect() {
 // accept takes connections until the listener is closed.
 func (s *Server) accept(l listener) error {
 	for {
-		raw, err := l.Accept()
+		raw, err := l.Accept(s.context)
 		switch {
-		case errors.Is(err, net.ErrClosed):
+		case errors.Is(err, net.ErrClosed), err != nil && s.context.Err() != nil:
 			return nil
 		case err != nil:
 			// Out of descriptors, most likely: it passes.

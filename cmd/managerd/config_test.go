@@ -129,7 +129,7 @@ func TestEveryKey(t *testing.T) {
 	s := c.serverConfig(nil, nil)
 	// What the file says of the server is in its configuration: no field is
 	// left at its zero value but those that come from elsewhere.
-	zero := map[string]bool{"AuthKey": true, "Keyring": true, "Logger": true, "Durability": true, "Fatal": true}
+	zero := map[string]bool{"AuthKey": true, "Keyring": true, "Logger": true, "Durability": true, "Fatal": true, "Errors": true}
 	v := reflect.ValueOf(s)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)

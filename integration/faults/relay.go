@@ -123,7 +123,7 @@ func (r *Relay) Close() {
 func (r *Relay) accept() {
 	defer r.running.Done()
 	for {
-		s, err := r.listener.Accept()
+		s, err := r.listener.Accept(context.Background())
 		if err != nil {
 			return
 		}
