@@ -119,8 +119,11 @@ func (c *conn) end(err error) {
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
-	if c.session != nil && !c.closed {
-		c.session.lost(c)
+	if c.session != nil {
+		s.places.drop(c.session.id, c.out)
+		if !c.closed {
+			c.session.lost(c)
+		}
 	}
 	var refused *wire.Error
 	switch {

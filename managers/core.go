@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,8 +26,6 @@ type core struct {
 	tracer *tracer // nil unless calls are logged
 	logged *logged // nil unless the server has a data directory
 
-	encoders chan struct{} // a place for each goroutine that encodes a large view
-
 	mu     sync.Mutex
 	engine *engine.Engine // guarded by mu
 	timer  *time.Timer    // guarded by mu; fires when OpTick is due
@@ -39,7 +36,6 @@ func newCore(s *Server) *core {
 	now := time.Now()
 	k := &core{
 		server: s, start: now, base: now.UnixNano(),
-		encoders: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	if s.log.Enabled(context.Background(), slog.LevelDebug) {
 		k.tracer = newTracer(s.log)
@@ -237,8 +233,8 @@ func (k *core) deliver(fx *engine.Effects) {
 		default:
 			swap(out)
 			at := len(b)
-			if b = r.Append(b); len(b)-at > k.server.config.MaxMessage {
-				b = wire.AppendErrorReply(b[:at], r.Serial, k.tooLarge(len(b)-at))
+			if b = r.Append(b, nil); len(b)-at > k.most(r) {
+				b = wire.AppendErrorReply(b[:at], r.Serial, tooLarge(len(b)-at, k.most(r)))
 			}
 		}
 	}
@@ -309,44 +305,56 @@ func small(r *engine.Reply) bool {
 	return false
 }
 
-// tooLarge is the answer in place of one that is above the limit.
-func (k *core) tooLarge(n int) *wire.Error {
-	return wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit is %d; ask for a part of it", n, k.server.config.MaxMessage)
+// most returns how many bytes the receiver of a reply takes in one message.
+func (k *core) most(r *engine.Reply) int {
+	if r.Max > 0 {
+		return r.Max
+	}
+	return k.server.config.MaxMessage
 }
 
-// sendLarge encodes a large reply on a goroutine of its own, a few at a time,
-// so that neither the reader of this session nor any other waits for it.
+// tooLarge is the answer in place of one that is above the limit.
+func tooLarge(n, most int) *wire.Error {
+	return wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit of its receiver is %d; ask for a part of it", n, most)
+}
+
+// sendLarge sends a large reply. A value exists already, and goes out by reference;
+// a view is encoded when its session has a place, so that neither the reader of
+// this session nor any other waits for it.
 func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
-	if r.View == nil && r.Err == nil {
-		// The value exists already: it goes out by reference.
+	if r.View == nil {
 		head, _ := wire.BeginReply(make([]byte, 0, 16), r.Serial, r.Status)
-		if n := len(head) - wire.HeadSize + 1 + len(r.Value); n > k.server.config.MaxMessage {
-			// What it hands over goes back: items that did not fit together.
-			_ = k.apply(&engine.Command{Op: engine.OpCancel, Session: r.Session, Serial: r.Serial, Abandon: true})
-			_ = out.UnlockFlush(wire.AppendErrorReply(out.Lock(), r.Serial, k.tooLarge(n)))
-			return
-		}
-		if err := out.SendLarge(wire.KindReply, head[wire.HeadSize:], r.Value.Bytes()); err != nil {
-			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
-		}
+		k.sent(&r, out.SendLarge(wire.KindReply, head[wire.HeadSize:], r.Value.Bytes()))
 		return
 	}
-	k.server.running.Add(1)
-	go func() {
-		defer k.server.running.Done()
-		k.encoders <- struct{}{}
+	t := &task{owner: out}
+	t.run = func(pause engine.Pause) {
+		if pause.Over() {
+			return
+		}
+		most := k.most(&r)
 		if v, ok := r.View.(engine.Sized); ok {
-			if n := v.Size(); n > k.server.config.MaxMessage {
-				r.View, r.Err = nil, k.tooLarge(n)
+			if n := v.Size(); n > most {
+				r.View, r.Err = nil, tooLarge(n, most)
 			}
 		}
-		b := r.Append(nil)
-		<-k.encoders
-		if len(b)-wire.HeadSize+1 > k.server.config.MaxMessage {
-			b = wire.AppendErrorReply(nil, r.Serial, k.tooLarge(len(b)-wire.HeadSize+1))
+		b := r.Append(nil, pause)
+		if t.off.Load() {
+			return
 		}
-		if err := out.SendLarge(wire.KindReply, b[wire.HeadSize:]); err != nil {
-			k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
+		if n := len(b) - wire.HeadSize + 1; n > most {
+			b = wire.AppendErrorReply(nil, r.Serial, tooLarge(n, most))
 		}
-	}()
+		k.sent(&r, out.SendLarge(wire.KindReply, b[wire.HeadSize:]))
+	}
+	if !k.server.places.add(r.Session, t) {
+		k.sent(&r, out.UnlockFlush(wire.AppendErrorReply(out.Lock(), r.Serial, errTasks)))
+	}
+}
+
+// sent notes a large reply that could not be sent.
+func (k *core) sent(r *engine.Reply, err error) {
+	if err != nil {
+		k.server.log.Debug("large reply was not sent", "session", r.Session, "serial", r.Serial, "err", err)
+	}
 }

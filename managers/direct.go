@@ -40,7 +40,7 @@ const ackDelay = 50 * time.Millisecond
 
 // newDirect opens a session. It ends with the server.
 func (s *Server) newDirect(info engine.SessionInfo) (*direct, error) {
-	info.Trusted = true
+	info.Trusted, info.MaxMessage = true, s.config.MaxMessage
 	d := &direct{core: s.core, pending: make(map[uint64]*directCall)}
 	d.flush = time.AfterFunc(time.Hour, d.acknowledge)
 	d.flush.Stop()
@@ -189,25 +189,39 @@ func (c *directCall) Result() (wire.Raw, error) {
 	case r.Err != nil:
 		return "", r.Err
 	case r.View != nil:
-		if v, ok := r.View.(engine.Sized); ok {
-			k := c.direct.core
-			n := v.Size()
-			if n > k.server.config.MaxMessage {
-				return "", k.tooLarge(n)
-			}
-			if n > smallReply {
-				k.encoders <- struct{}{}
-				defer func() { <-k.encoders }()
-			}
-		}
-		return wire.OwnedRaw(r.View.Append(nil)), nil
+		return c.direct.core.encode(r)
 	default:
 		return r.Value, nil
 	}
 }
 
-// smallReply is up to how many bytes a view is encoded beside others.
-const smallReply = 128 << 10
+// encode encodes a view, when its session has a place unless it is small.
+func (k *core) encode(r *engine.Reply) (wire.Raw, error) {
+	most := k.most(r)
+	if small(r) {
+		return wire.OwnedRaw(r.View.Append(nil, nil)), nil
+	}
+	var b []byte
+	var err error
+	ready := make(chan struct{})
+	t := &task{run: func(pause engine.Pause) {
+		defer close(ready)
+		if v, ok := r.View.(engine.Sized); ok {
+			if n := v.Size(); n > most {
+				err = tooLarge(n, most)
+				return
+			}
+		}
+		if b = r.View.Append(nil, pause); len(b) > most {
+			b, err = nil, tooLarge(len(b), most)
+		}
+	}}
+	if !k.server.places.add(r.Session, t) {
+		return "", errTasks
+	}
+	<-ready
+	return wire.OwnedRaw(b), err
+}
 
 // Accept ends the call: its reply has reached its receiver.
 func (c *directCall) Accept() {

@@ -3,6 +3,7 @@ package managers
 import (
 	"crypto/rand"
 	"io"
+	"time"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
 )
@@ -32,7 +33,7 @@ func snapshotEngine(k *core) (func(w io.Writer) error, error) {
 	var all []engine.Record
 	k.engine.Records(func(r engine.Record) { all = append(all, r) })
 	return func(w io.Writer) error {
-		pause := turns()
+		pause := (&task{began: time.Now()}).pause
 		var buf []byte
 		for i := range all {
 			var err error

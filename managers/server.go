@@ -28,6 +28,7 @@ type Server struct {
 	outside    *outside
 	strangers  *strangers
 	limiter    *auth.Limiter
+	places     *places
 	generation uint64
 	started    time.Time
 	context    context.Context // ends when the server is closed at once
@@ -89,6 +90,7 @@ func NewServer(config Config) *Server {
 		keysErr = fmt.Errorf("managers: NewServer: %w", keysErr)
 	}
 	s.strangers = newStrangers(config.MaxStrangers, config.Limits.Strangers, s.log)
+	s.places = newPlaces(&s.running)
 	s.core = newCore(s)
 	s.outside = newOutside(s)
 	s.core.engine = engine.New(objects.Types()...)

@@ -41,7 +41,7 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 	info := &engine.SessionInfo{
 		Program: m.Program, Host: m.Host, PID: m.PID, Remote: c.remote, KeyName: c.who.KeyName,
 		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.trusted(),
-		Secret: c.who.SessionKey, KeyPrint: c.who.KeyID(), Lease: int64(lease),
+		Secret: c.who.SessionKey, KeyPrint: c.who.KeyID(), Lease: int64(lease), MaxMessage: s.config.MaxMessage,
 	}
 	var id uint64
 	err := k.command(&engine.Command{Op: engine.OpOpen, Open: info}, nil, func(e *engine.Engine, fx *engine.Effects) {

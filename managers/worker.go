@@ -275,7 +275,7 @@ func (k *outside) startLocked(w *engine.Work) *worker {
 	k.under++
 	switch {
 	case w.Run != nil:
-		k.alone(in, j, func() done { return done{job: j, result: j.work.Run(turns())} })
+		k.place(j)
 	case w.Type == nil:
 		k.alone(in, j, func() done { return k.server.serve(j) })
 	case w.Construct || in.typ.parallel && !j.quick():
@@ -295,16 +295,23 @@ func errLostValue(typeid string) *wire.Error {
 	return wire.Errorf(wire.CodeUnavailable, "the %s was lost with its server: what is of a Go type lives in the server's process alone", typeid)
 }
 
-// turns returns a function that lets others run when its caller has had a
-// processor for long. It sleeps, since Go's scheduler looks at the network only
-// when a processor has nothing to do, or after 10 ms.
-func turns() func() {
-	began := time.Now()
-	return func() {
-		if time.Since(began) > maxTurn {
-			time.Sleep(time.Microsecond)
-			began = time.Now()
+// place runs the engine's own work, which is ended when nobody wants its result.
+// The caller holds k.mu.
+func (k *outside) place(j *job) {
+	t := &task{}
+	t.run = func(pause engine.Pause) {
+		d := done{job: j, err: wire.ErrCancelled}
+		if !pause.Over() {
+			if result := j.work.Run(pause); !t.off.Load() {
+				d = done{job: j, result: result}
+			}
 		}
+		k.finish(d)
+	}
+	j.cancel = t.cancel
+	k.contexts[j.work.ID] = t.cancel
+	if !k.server.places.add(j.work.Session, t) {
+		k.alone(nil, j, func() done { return done{job: j, err: errTasks} })
 	}
 }
 

@@ -41,6 +41,8 @@ type Call struct {
 	argBytes int  // of all arguments, if they are the engine's for good, else 0
 	redone   bool // the reply says that an item is delivered again
 	granted  bool // the reply granted references
+	counted  bool // the references of its reply were counted outside: refs
+	plain    bool // the reply holds no reference
 	given    bool // the caller has abandoned it
 	deferred bool // parked because its object is busy, before its handler ran
 	state    callState
@@ -53,15 +55,16 @@ type Call struct {
 	args     []byte // owned, while deferred
 	value    wire.Raw
 	view     View
+	refs     []refCount // until the reply is sent
 	err      *wire.Error
 	list     *Waiters
-	behind   *Object                // the object that it waits for because that is busy
-	run      func(pause func()) any // its work outside, if that is the engine's own
-	result   any                    // of run, see Engine.Provide
-	query    uint8                  // see Query
-	awaits   *Await                 // what its owner waits for, see Await
-	since    int64                  // when that began
-	free     *Call                  // the next unused one
+	behind   *Object               // the object that it waits for because that is busy
+	run      func(pause Pause) any // its work outside, if that is the engine's own
+	result   any                   // of run, see Engine.Provide
+	query    uint8                 // see Query
+	awaits   *Await                // what its owner waits for, see Await
+	since    int64                 // when that began
+	free     *Call                 // the next unused one
 
 	inQueue   Link[Call] // of list
 	inSession Link[Call] // of the session's calls in one state
@@ -131,6 +134,12 @@ func (c *Call) ReturnView(v View) {
 	c.finish()
 }
 
+// ReturnText replies with a view that holds no reference.
+func (c *Call) ReturnText(v View) {
+	c.plain = true
+	c.ReturnView(v)
+}
+
 // ReturnNil replies with nil.
 func (c *Call) ReturnNil() { c.Return(rawNil) }
 
@@ -178,6 +187,7 @@ func argError(c *Call, err error) *wire.Error {
 func (c *Call) finish() {
 	e, s := c.Object.engine, c.Session
 	if c.query != 0 {
+		c.bound()
 		c.query = queryAnswered
 		e.reply(c)
 		c.state = callDone
@@ -185,6 +195,17 @@ func (c *Call) finish() {
 	}
 	if c.state == callParked {
 		e.unpark(c)
+	}
+	c.bound()
+	refs := c.err == nil && c.mayGrant()
+	if refs && !c.counted && (c.view != nil || len(c.value) > grantHere) && c.Method.Flags&(Reads|Parks) == Reads {
+		value, view := c.value, c.view
+		if c.value, c.view = "", nil; view != nil {
+			c.computeView(view)
+		} else {
+			c.Compute(func(Pause) (wire.Raw, error) { return value, nil })
+		}
+		return
 	}
 	c.state = callDone
 	if c.Object != &e.root {
@@ -196,7 +217,7 @@ func (c *Call) finish() {
 		e.drop(c)
 		return
 	}
-	if c.err == nil && (c.Object.HasRefs() || c.argRefs || c.Object == &e.root) {
+	if refs {
 		c.grant()
 	}
 	e.reply(c)
@@ -216,18 +237,70 @@ const keptCost = 512
 
 func (c *Call) keptSize() int64 { return int64(len(c.value)) + keptCost }
 
+// replyHead is what a reply's message has at most beside its value.
+const replyHead = 16
+
+// Fits refuses a reply of n bytes that the session does not take. A method that
+// hands something over asks before it takes it out: what cannot be delivered is not
+// done.
+func (s *Session) Fits(n int) error {
+	if most := s.Info.MaxMessage; most > 0 && n > most-replyHead {
+		return wire.Errorf(wire.CodeTooLarge, "a reply of %d bytes; the limit of its receiver is %d; nothing was done", n, most)
+	}
+	return nil
+}
+
+// bound makes an error of a reply that its receiver does not take. One that hands
+// something over takes that back; of any other the error says that the call took
+// effect.
+func (c *Call) bound() {
+	n := len(c.value)
+	if v, ok := c.view.(Sized); ok {
+		n = v.Size()
+	}
+	most := c.Session.Info.MaxMessage
+	if c.err != nil || most <= 0 || n <= most-replyHead {
+		return
+	}
+	switch {
+	case c.Method.Flags&(Reads|Parks) == Reads:
+		c.err = wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit of its receiver is %d; ask for a part of it", n, most)
+	case c.Method.Undo != nil:
+		c.Object.engine.undo(c)
+		c.err = wire.Errorf(wire.CodeTooLarge, "the reply has %d bytes; the limit of its receiver is %d; what it handed over was taken back", n, most)
+	default:
+		c.err = wire.Errorf(wire.CodeTooLarge, "%s.%s took effect; its result has %d bytes, and the limit of its receiver is %d",
+			c.Object.Type.Name, c.Method.Name, n, most)
+	}
+	c.value, c.view, c.Item, c.Items = "", nil, "", nil
+}
+
+// mayGrant reports whether the reply may hold a reference.
+func (c *Call) mayGrant() bool {
+	return !c.plain && (c.Object.HasRefs() || c.argRefs || c.Object == &c.Object.engine.root)
+}
+
 // grant gives the session one count for each object that the reply names.
 func (c *Call) grant() {
-	value := c.value
+	value, e := c.value, c.Object.engine
+	if c.counted {
+		for _, r := range c.refs {
+			if o := e.objects[r.id]; o != nil {
+				c.granted = true
+				c.Session.grant(o, r.n)
+			}
+		}
+		c.refs = nil
+		return
+	}
 	if c.view != nil {
 		// The references must be counted now, while the objects live.
-		value = wire.OwnedRaw(c.view.Append(nil))
+		value = wire.OwnedRaw(c.view.Append(nil, nil))
 		c.value, c.view = value, nil
 	}
 	if len(value) < refSize {
 		return
 	}
-	e := c.Object.engine
 	_ = wire.ForEachRef(value.Bytes(), func(r wire.Ref) error {
 		if o := e.objects[r.ID]; o != nil {
 			c.granted = true
@@ -258,8 +331,8 @@ func (e *Engine) reply(c *Call) {
 		return // it will ask again
 	}
 	e.fx.Replies = append(e.fx.Replies, Reply{
-		Large: c.view != nil && c.Object.bytes > largeObject,
-		Peer:  s.Peer, Session: s.ID, Serial: c.Serial, Status: c.status(), Value: c.value, View: c.view, Err: c.err,
+		Max: s.Info.MaxMessage, Large: c.view != nil && c.Object.bytes > largeObject,
+		Peer: s.Peer, Session: s.ID, Serial: c.Serial, Status: c.status(), Value: c.value, View: c.view, Err: c.err,
 	})
 }
 

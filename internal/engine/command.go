@@ -91,18 +91,19 @@ func (r Role) String() string {
 
 // SessionInfo is what is known of a session from its start.
 type SessionInfo struct {
-	Program  string
-	Host     string
-	PID      uint64
-	Remote   string // the peer's address
-	KeyName  string
-	Role     Role
-	Prefixes []string // names that it may open; empty: all
-	Secret   [32]byte // proves the session when it is resumed
-	Trusted  bool     // a door or the server's own: it goes on while the server ends
-	Shared   bool     // a door: the limits of a session hold for its clients together
-	Lease    int64    // nanoseconds
-	KeyPrint [32]byte // a digest of the authkey: when the key is another one, the session ends
+	Program    string
+	Host       string
+	PID        uint64
+	Remote     string // the peer's address
+	KeyName    string
+	Role       Role
+	Prefixes   []string // names that it may open; empty: all
+	Secret     [32]byte // proves the session when it is resumed
+	Trusted    bool     // a door or the server's own: it goes on while the server ends
+	Shared     bool     // a door: the limits of a session hold for its clients together
+	Lease      int64    // nanoseconds
+	KeyPrint   [32]byte // a digest of the authkey: when the key is another one, the session ends
+	MaxMessage int      // bytes of the largest message that the client takes; 0: any
 }
 
 // Config holds the limits and secrets of an engine. A zero limit is none.

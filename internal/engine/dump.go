@@ -65,7 +65,7 @@ func (r *Record) Pieces(buf []byte, write func(piece []byte) error) ([]byte, err
 		return buf, err
 	}
 	if r.tail != nil {
-		if err := piece(AppendText(nil, r.tail.Append(nil))); err != nil {
+		if err := piece(AppendText(nil, r.tail.Append(nil, nil))); err != nil {
 			return buf, err
 		}
 	}
@@ -272,7 +272,8 @@ func (i *SessionInfo) append(b []byte) []byte {
 	b = AppendBool(b, i.Trusted)
 	b = AppendBool(b, i.Shared)
 	b = binary.AppendVarint(b, i.Lease)
-	return append(b, i.KeyPrint[:]...)
+	b = append(b, i.KeyPrint[:]...)
+	return binary.AppendVarint(b, int64(i.MaxMessage))
 }
 
 func appendRanges(b []byte, ranges []wire.Range) []byte {

@@ -47,7 +47,8 @@ func (fx *Effects) Reset() {
 // View is a value that is encoded outside the lock, from an immutable view of
 // an object. Append must give the same bytes whenever it is called.
 type View interface {
-	Append(b []byte) []byte
+	// Append ends early when pause says so.
+	Append(b []byte, pause Pause) []byte
 }
 
 // Sized is a View that knows, before anything is reserved for it, how many bytes
@@ -63,6 +64,7 @@ type Reply struct {
 	Session uint64
 	Serial  uint64
 	Status  byte // wire.ReplyRedelivered or 0
+	Max     int  // bytes of a message that the receiver takes; 0: any
 	Large   bool // View is one of an object that takes much memory
 	Value   wire.Raw
 	View    View
@@ -70,13 +72,13 @@ type Reply struct {
 }
 
 // Append appends the reply's frame.
-func (r *Reply) Append(b []byte) []byte {
+func (r *Reply) Append(b []byte, pause Pause) []byte {
 	switch {
 	case r.Err != nil:
 		return wire.AppendErrorReply(b, r.Serial, r.Err)
 	case r.View != nil:
 		b, at := wire.BeginReply(b, r.Serial, r.Status)
-		return wire.EndReply(r.View.Append(b), at)
+		return wire.EndReply(r.View.Append(b, pause), at)
 	default:
 		return wire.AppendReply(b, r.Serial, r.Status, r.Value)
 	}
@@ -87,9 +89,8 @@ func (r *Reply) Append(b []byte) []byte {
 // a call of a registered type's method.
 type Work struct {
 	ID uint64
-	// Run calls pause now and then, where others may get a turn, if its work takes
-	// long.
-	Run    func(pause func()) any
+	// Run calls pause now and then, and ends early when it says so.
+	Run    func(pause Pause) any
 	Type   *Type
 	Object uint64 // the outside object
 	Method *Method

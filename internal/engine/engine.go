@@ -31,6 +31,8 @@ type Engine struct {
 	refer     List[Object] // those that keep references
 	names     btree.Map[string, *Object]
 	work      map[uint64]*Call
+	computing List[Call]   // of work, those whose replies are made outside, oldest first
+	frozen    List[Object] // pinned by nothing; such work may refer to them
 	timers    timers
 	parked    int
 	runs      int // of work

@@ -72,7 +72,7 @@ func (w *world) apply(c *Command) error {
 	err := w.journal.Apply(w.e, c, &w.fx)
 	for _, r := range w.fx.Replies {
 		if r.View != nil {
-			r.Value, r.View = wire.Raw(r.View.Append(nil)), nil
+			r.Value, r.View = wire.Raw(r.View.Append(nil, nil)), nil
 		}
 		if r.Err == nil {
 			if n, _, err := wire.Scan(r.Value.Bytes(), wire.Limits{}); err != nil || n != len(r.Value) {
@@ -237,7 +237,7 @@ func (w *world) complete(change ...func(*Command)) {
 	w.work = w.work[1:]
 	c := &Command{Op: OpComplete, Work: work.ID, Value: []byte{0xc0}}
 	if work.Run != nil {
-		c.Result = work.Run(func() {})
+		c.Result = work.Run(nil)
 	}
 	for _, f := range change {
 		f(c)

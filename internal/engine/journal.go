@@ -64,7 +64,7 @@ func (j *Journal) add(replies []Reply, err error) {
 	}
 	var b []byte
 	for i := range replies {
-		b = replies[i].Append(b)
+		b = replies[i].Append(b, nil)
 	}
 	if err != nil {
 		b = append(b, err.Error()...)

@@ -133,6 +133,7 @@ func rootNames(o *Object, c *Call) {
 			return true
 		})
 	}
+	c.plain = true
 	b := wire.AppendStr(wire.AppendArrayHeader(nil, 2), next)
 	c.ReturnBytes(append(wire.AppendArrayHeader(b, n), rows...))
 }
@@ -181,6 +182,7 @@ func rootWaiting(o *Object, c *Call) {
 		rows = wire.AppendBool(rows, p.Session.connected)
 		n++
 	}
+	c.plain = true
 	c.ReturnBytes(append(wire.AppendArrayHeader(nil, n), rows...))
 }
 
@@ -279,6 +281,7 @@ func rootObjects(o *Object, c *Call) {
 		// The object of the cursor is gone: look for the next id.
 		for n := 0; from == nil && after < e.lastID; n++ {
 			if n == maxScan {
+				c.plain = true
 				c.ReturnBytes(wire.AppendArrayHeader(wire.AppendUint(wire.AppendArrayHeader(nil, 2), after), 0))
 				return
 			}
@@ -308,6 +311,7 @@ func rootObjects(o *Object, c *Call) {
 	b := wire.AppendArrayHeader(nil, 2)
 	b = wire.AppendUint(b, last)
 	b = wire.AppendArrayHeader(b, n)
+	c.plain = true
 	c.ReturnBytes(append(b, rows...))
 }
 
@@ -341,6 +345,7 @@ func rootSessions(o *Object, c *Call) {
 	for _, id := range ids {
 		b = appendSession(b, e.sessions[id])
 	}
+	c.plain = true
 	c.ReturnBytes(b)
 }
 

@@ -271,6 +271,7 @@ func (i *SessionInfo) read(d *Decoder) {
 	i.Trusted, i.Shared = d.Bool(), d.Bool()
 	i.Lease = d.Int()
 	d.fixed(i.KeyPrint[:])
+	i.MaxMessage = int(d.Int())
 }
 
 func (l *loader) references(d *Decoder) {
@@ -413,7 +414,9 @@ func (c *loadedCall) readWait(d *Decoder) {
 type rawView string
 
 // Append appends the value.
-func (v rawView) Append(b []byte) []byte { return wire.AppendLong(wire.Grow(b, len(v)), string(v)) }
+func (v rawView) Append(b []byte, _ Pause) []byte {
+	return wire.AppendLong(wire.Grow(b, len(v)), string(v))
+}
 
 // Size implements Sized.
 func (v rawView) Size() int { return len(v) }

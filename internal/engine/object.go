@@ -32,6 +32,8 @@ type Object struct {
 	timer     int          // its place in the heap, if wakeAt is set
 	marked    bool         // by collect
 	inside    int          // references from other objects' values, counted by collect
+	frozen    uint64       // the work for a reply that may refer to it, though nothing pins it
+	inFrozen  Link[Object] // of those that wait for such work
 	inAll     Link[Object] // of all objects
 	inRefs    Link[Object] // of those that keep some value with a reference
 }
@@ -94,7 +96,7 @@ func (o *Object) Keep(c *Call, v []byte) wire.Raw {
 func (o *Object) KeepRaw(raw wire.Raw, refs bool) {
 	o.charge(int64(len(raw)) + itemCost)
 	if refs {
-		o.pinInside(raw)
+		o.pinInside(raw, 1)
 	}
 }
 
@@ -105,7 +107,19 @@ func (o *Object) KeepAll(n int, size int64, refs bool, each func(yield func(wire
 	o.charge(size + int64(n)*itemCost)
 	if refs {
 		each(func(raw wire.Raw) bool {
-			o.pinInside(raw)
+			o.pinInside(raw, 1)
+			return true
+		})
+	}
+}
+
+// KeepTimes counts n values with size bytes in all, which the object keeps so many
+// times more from now on.
+func (o *Object) KeepTimes(n int, size int64, times int, each func(yield func(wire.Raw) bool)) {
+	o.charge((size + int64(n)*itemCost) * int64(times))
+	if o.HasRefs() {
+		each(func(raw wire.Raw) bool {
+			o.pinInside(raw, times)
 			return true
 		})
 	}
@@ -145,6 +159,20 @@ func (o *Object) DropAll(n int, size int64, each func(yield func(wire.Raw) bool)
 	}
 }
 
+// Recharge counts n more values with size bytes in all, which hold no references,
+// or fewer, when they are negative.
+func (o *Object) Recharge(n int, size int64) { o.charge(size + int64(n)*itemCost) }
+
+// Release lets go of the references inside values that were uncharged already.
+func (o *Object) Release(values []wire.Raw) {
+	if !o.HasRefs() {
+		return
+	}
+	for _, raw := range values {
+		o.unpinInside(raw)
+	}
+}
+
 // Charge counts bytes that the object takes beyond its values; negative when
 // it gives them back.
 func (o *Object) Charge(n int64) { o.charge(n) }
@@ -154,12 +182,14 @@ func (o *Object) charge(n int64) {
 	o.engine.bytes += n
 }
 
-func (o *Object) pinInside(raw wire.Raw) {
+// pinInside counts the references inside a value that the object keeps so many times
+// more.
+func (o *Object) pinInside(raw wire.Raw, times int) {
 	e := o.engine
 	// The references were checked when the call arrived.
 	_ = wire.ForEachRef(raw.Bytes(), func(r wire.Ref) error {
 		if target := e.objects[r.ID]; target != nil {
-			o.refer(target)
+			o.refer(target, times)
 		}
 		return nil
 	})
@@ -177,12 +207,12 @@ func (o *Object) unpinInside(raw wire.Raw) {
 }
 
 // Pin keeps another object alive for o, as a Condition does its lock.
-func (o *Object) Pin(target *Object) { o.refer(target) }
+func (o *Object) Pin(target *Object) { o.refer(target, 1) }
 
-// refer counts a reference that a value of o's holds from now on.
-func (o *Object) refer(target *Object) {
-	target.pin()
-	target.kept++
+// refer counts references that o's values hold from now on.
+func (o *Object) refer(target *Object, times int) {
+	target.pins += times
+	target.kept += times
 	o.mayRefer()
 }
 
@@ -226,7 +256,10 @@ func (e *Engine) bury() {
 	for len(e.dead) > 0 {
 		o := e.dead[len(e.dead)-1]
 		e.dead = e.dead[:len(e.dead)-1]
-		if o.pins == 0 && e.objects[o.ID] == o {
+		if o.pins > 0 || e.objects[o.ID] != o {
+			continue
+		}
+		if thawed := o.frozen != 0 && !o.inFrozen.In(); thawed || !e.freeze(o) {
 			e.destroy(o)
 		}
 	}
@@ -235,6 +268,7 @@ func (e *Engine) bury() {
 func (e *Engine) destroy(o *Object) {
 	delete(e.objects, o.ID)
 	o.inAll.Remove()
+	o.inFrozen.Remove()
 	e.bytes -= o.bytes
 	if s := e.sessions[o.maker]; s != nil {
 		s.objects--

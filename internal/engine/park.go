@@ -187,6 +187,12 @@ func (e *Engine) cancel(s *Session, serial uint64, abandon bool) {
 		if abandon {
 			c.given = true
 		}
+		if c.Stage == stageCompute {
+			e.stopComputing(c)
+			c.Fail(wire.ErrCancelled)
+			e.thaw()
+			return
+		}
 		e.fx.Cancels = append(e.fx.Cancels, c.work)
 	case callDone:
 		if abandon {

@@ -215,7 +215,7 @@ func (s *script) result(w Work) *Command {
 	case s.pick(8) == 0:
 		c.Error = wire.Errorf(wire.CodeRemote, "it failed")
 	case w.Run != nil:
-		c.Result = w.Run(func() {})
+		c.Result = w.Run(nil)
 	case s.pick(8) == 0:
 		c.NewType, c.Value = []string{"box", "ext", "explodes", "none", "fails"}[s.pick(5)], list(s.value())
 	case s.pick(16) == 0:

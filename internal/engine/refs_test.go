@@ -19,7 +19,8 @@ func TestGrants(t *testing.T) {
 	if count() != 3 {
 		t.Fatalf("%d counts", count())
 	}
-	w.start(1, o.ID, "all") // a view
+	w.start(1, o.ID, "all") // a view, which is encoded outside
+	w.complete()
 	if count() != 5 {
 		t.Fatalf("%d counts", count())
 	}

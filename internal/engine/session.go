@@ -103,6 +103,7 @@ func (e *Engine) resume(s *Session) {
 func (e *Engine) lose(s *Session) {
 	s.Epoch++
 	s.Peer = nil
+	e.forgetComputing(s)
 	s.sideline()
 }
 
@@ -122,6 +123,7 @@ func (s *Session) sideline() {
 // references go.
 func (e *Engine) endSession(s *Session, err *wire.Error) {
 	s.over = true
+	e.forgetComputing(s)
 	// What is given back below must not be handed to the session's own calls.
 	s.sideline()
 	e.strip(s)

@@ -71,7 +71,7 @@ func boxType(name string) *Type {
 		})},
 		{Name: "reverse", Fn: do(func(b *box, o *Object, c *Call) {
 			items := slices.Clone(b.items)
-			c.Outside(func(func()) any { slices.Reverse(items); return items })
+			c.Outside(func(Pause) any { slices.Reverse(items); return items })
 		}), Finish: func(o *Object, c *Call, result any) {
 			// What was given back meanwhile, by Undo, stands at the end.
 			b, items := o.State.(*box), result.([]boxed)
@@ -84,7 +84,7 @@ func boxType(name string) *Type {
 			b.Serve(o)
 			c.ReturnNil()
 		}},
-		{Name: "unfinished", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(func()) any { return nil }) }), Finish: func(o *Object, c *Call, result any) {}},
+		{Name: "unfinished", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(Pause) any { return nil }) }), Finish: func(o *Object, c *Call, result any) {}},
 		{Name: "linger", Flags: Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters) }), Leave: func(o *Object, c *Call, why Leaving) {
 			if c.Stage == 0 {
 				c.Stage = 1
@@ -99,10 +99,10 @@ func boxType(name string) *Type {
 		{Name: "boom_kept", Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil(); panic("after a reply that is kept") })},
 		{Name: "boom_parked", Flags: Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters); panic("while it waits") })},
 		{Name: "boom_outside", Fn: do(func(b *box, o *Object, c *Call) {
-			c.Outside(func(func()) any { return nil })
+			c.Outside(func(Pause) any { return nil })
 			panic("while work is outside")
 		})},
-		{Name: "boom_finish", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(func()) any { return nil }) }), Finish: func(o *Object, c *Call, result any) { panic("in Finish") }},
+		{Name: "boom_finish", Fn: do(func(b *box, o *Object, c *Call) { c.Outside(func(Pause) any { return nil }) }), Finish: func(o *Object, c *Call, result any) { panic("in Finish") }},
 		{Name: "boom_leave", Flags: Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters) }), Leave: func(o *Object, c *Call, why Leaving) { panic("in Leave") }},
 		{Name: "boom_undo", Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil() }), Undo: func(o *Object, c *Call) { panic("in Undo") }},
 		{Name: "twice", Fn: do(func(b *box, o *Object, c *Call) { c.ReturnNil(); c.ReturnNil() })},
@@ -217,7 +217,7 @@ func (b *box) Each(yield func(wire.Raw) bool) {
 
 type boxView []boxed
 
-func (v boxView) Append(b []byte) []byte {
+func (v boxView) Append(b []byte, _ Pause) []byte {
 	b = wire.AppendArrayHeader(b, len(v))
 	for _, i := range v {
 		b = append(b, i.raw...)

@@ -121,7 +121,7 @@ func describeEffects(fx *Effects) string {
 	var b bytes.Buffer
 	for i := range fx.Replies {
 		r := &fx.Replies[i]
-		fmt.Fprintf(&b, "reply to %d: %x\n", r.Session, r.Append(nil))
+		fmt.Fprintf(&b, "reply to %d: %x\n", r.Session, r.Append(nil, nil))
 	}
 	for i := range fx.Work {
 		w := &fx.Work[i]

@@ -190,7 +190,7 @@ func (t *Type) numbered(number uint32) *Method {
 // commonMethods are the methods of every object, by number.
 var commonMethods = []Method{
 	{Name: "repr", Result: "str", Flags: Reads, number: MethodRepr, Fn: func(o *Object, c *Call) {
-		c.ReturnView(o.State.Repr())
+		c.ReturnText(o.State.Repr())
 	}},
 	{Name: "value", Result: "value", Flags: Reads, number: MethodValue, Fn: func(o *Object, c *Call) {
 		if raw, view := o.State.Value(); view != nil {
@@ -208,7 +208,7 @@ var commonMethods = []Method{
 type Text string
 
 // Append appends the str.
-func (t Text) Append(b []byte) []byte { return wire.AppendStr(b, string(t)) }
+func (t Text) Append(b []byte, _ Pause) []byte { return wire.AppendStr(b, string(t)) }
 
 // describe appends what a client may learn of a type: its typeid, its
 // constructor and its methods.

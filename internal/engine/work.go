@@ -4,8 +4,8 @@ import "github.com/syncmanager/syncmanager/internal/wire"
 
 // Outside hands work on immutable data outside the lock. Until its result is
 // back, other calls of the object wait, and then run in their order. The
-// method's Finish takes the result. See Work.Run for pause.
-func (c *Call) Outside(run func(pause func()) any) {
+// method's Finish takes the result. See Pause.
+func (c *Call) Outside(run func(pause Pause) any) {
 	if c.state != callRunning {
 		panic("engine: work for a call that is not running")
 	}
@@ -54,7 +54,7 @@ func (e *Engine) complete(cmd *Command) error {
 	if c.run != nil && result == nil && cmd.Error == nil {
 		// The command came from a log.
 		if result = c.result; result == nil {
-			result = c.run(func() {})
+			result = c.run(nil)
 		}
 	}
 	c.inSession.Remove()
@@ -67,6 +67,15 @@ func (e *Engine) complete(cmd *Command) error {
 	o := c.Object
 	made := o // the object that was busy: for a constructor, the one being made
 	switch {
+	case c.Stage == stageCompute:
+		made = nil
+		c.inQueue.Remove()
+		if cmd.Error != nil {
+			c.Fail(cmd.Error)
+		} else {
+			e.completeCompute(c, result)
+		}
+		e.thaw()
 	case c.Stage == stageConstruct:
 		made = e.objects[uint64(c.N)]
 		e.constructed(c, made, cmd.Error)

@@ -17,6 +17,7 @@ type array struct {
 	n      int
 	owner  *owner
 	pages  []*page // all full but the last
+	seen   []*page // what view gave, until something changes
 }
 
 // page is a run of packed elements.
@@ -27,6 +28,10 @@ type page struct {
 
 // pageSize is a page's bytes: a multiple of every element's size.
 const pageSize = 8192
+
+// maxMove bounds the bytes that one call moves under the lock beyond those that it
+// carries.
+const maxMove = 4 << 20
 
 func arrayType() *engine.Type {
 	const reads, grows = engine.Reads, engine.Grows
@@ -103,8 +108,13 @@ func (a *array) pack(c *engine.Call, r *wire.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !src.here() {
+		if err := byParts(c, src.n); err != nil {
+			return nil, err
+		}
+	}
 	data := make([]byte, 0, src.n*a.size)
-	if src.seq == nil && src.keys == nil {
+	if src.here() {
 		for src.list.More() && err == nil {
 			data, err = appendPacked(data, a.code, &src.list, a.strict)
 		}
@@ -127,7 +137,7 @@ func elementOf(pages []*page, off, size int) []byte {
 // own returns page p for writing.
 func (a *array) own(p int) *page {
 	if a.owner == nil {
-		a.owner = new(owner)
+		a.owner, a.seen = new(owner), nil
 	}
 	if was := a.pages[p]; was.owner != a.owner {
 		a.pages[p] = &page{a.owner, slices.Clone(was.data)}
@@ -157,6 +167,7 @@ func (a *array) resize(o *engine.Object, start, stop int, data []byte) {
 	if a.owner == nil {
 		a.owner = new(owner)
 	}
+	a.seen = nil
 	a.pages = slices.Clip(a.pages[:from])
 	for part := range slices.Chunk(flat, pageSize) {
 		a.pages = append(a.pages, &page{a.owner, slices.Clone(part)})
@@ -230,6 +241,9 @@ func (a *array) setslice(o *engine.Object, c *engine.Call) error {
 		if err := checkRoom(o, a.n-(stop-s.start)+n); err != nil {
 			return err
 		}
+		if moved := (a.n - stop) * a.size; moved > maxMove {
+			return wire.Errorf(wire.CodeTooLarge, "Array.setslice: %d bytes stand behind the slice and would be moved; at most %d: change the length nearer to the end", moved, maxMove)
+		}
 		a.resize(o, s.start, stop, data)
 	case n != s.count:
 		return wire.Errorf(wire.CodeValue, "attempt to assign array of size %d to extended slice of size %d", n, s.count)
@@ -253,7 +267,10 @@ func (a *array) operand(c *engine.Call) ([]byte, error) {
 			return nil, err
 		}
 		if from, ok := other.State.(*array); ok {
-			v = from.view(span{0, from.n, 1, from.n}).Append(nil)
+			if size := from.n * from.size; size > maxMove {
+				return nil, wire.Errorf(wire.CodeTooLarge, "Array.setslice: an Array of %d bytes by reference; at most %d in one call: take it in parts", size, maxMove)
+			}
+			v = from.view(span{0, from.n, 1, from.n}).Append(nil, nil)
 		}
 	}
 	code, data, ok := parseArray(v)
@@ -303,8 +320,10 @@ type arrayView struct {
 }
 
 func (a *array) view(s span) arrayView {
-	a.owner = nil
-	return arrayView{a.code, a.size, slices.Clone(a.pages), s}
+	if a.seen == nil {
+		a.owner, a.seen = nil, slices.Clone(a.pages)
+	}
+	return arrayView{a.code, a.size, a.seen, s}
 }
 
 func (a *array) all() arrayView { return a.view(span{0, a.n, 1, a.n}) }
@@ -313,7 +332,7 @@ func (a *array) all() arrayView { return a.view(span{0, a.n, 1, a.n}) }
 func (v arrayView) Size() int { return v.span.count * v.size }
 
 // Append appends a typed array.
-func (v arrayView) Append(b []byte) []byte {
+func (v arrayView) Append(b []byte, pause engine.Pause) []byte {
 	n := v.span.count * v.size
 	b = append(wire.AppendExtHeader(wire.Grow(b, n), wire.ExtArray, 1+n), v.code)
 	if v.span.step == 1 {
@@ -336,9 +355,13 @@ func (v arrayView) Append(b []byte) []byte {
 type arrayList struct{ all arrayView }
 
 // Append appends the list.
-func (v arrayList) Append(b []byte) []byte {
+func (v arrayList) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(b, v.all.span.count)
+	p := pacer{pause: pause}
 	for i := range v.all.span.count {
+		if p.over(0) {
+			break
+		}
 		b = appendElement(b, v.all.code, elementOf(v.all.pages, i*v.all.size, v.all.size))
 	}
 	return b
@@ -348,8 +371,8 @@ func (v arrayList) Append(b []byte) []byte {
 type arrayRepr struct{ all arrayView }
 
 // Append appends what Python prints.
-func (v arrayRepr) Append(b []byte) []byte {
-	return appendText(b, reprOf(v.all.Append(nil)))
+func (v arrayRepr) Append(b []byte, pause engine.Pause) []byte {
+	return appendText(b, reprOf(v.all.Append(nil, nil)))
 }
 
 // Dump appends the typecode, whether the array is strict, and its pages as rows.

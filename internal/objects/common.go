@@ -37,10 +37,32 @@ const (
 func reply(c *engine.Call, v engine.View, entries int) {
 	s, sized := v.(engine.Sized)
 	if entries <= smallView && (!sized || s.Size() <= smallBytes) {
-		c.Return(wire.OwnedRaw(v.Append(nil)))
+		c.Return(wire.OwnedRaw(v.Append(nil, nil)))
 	} else {
 		c.ReturnView(v)
 	}
+}
+
+// pacer pauses work outside the lock after some elements, or some bytes.
+type pacer struct {
+	pause engine.Pause
+	work  int
+}
+
+// paceWork is the work after which a pacer pauses, in bytes; an element counts as
+// paceElement of them and its own.
+const (
+	paceWork    = 128 << 10
+	paceElement = 512
+)
+
+// over counts an element of n bytes, and reports whether the work should end.
+func (p *pacer) over(n int) bool {
+	if p.work += paceElement + n; p.work < paceWork {
+		return false
+	}
+	p.work = 0
+	return p.pause.Over()
 }
 
 // appendText appends a str that may be long.
@@ -87,6 +109,20 @@ func checkMany(o *engine.Object, n, more int, size int64) error {
 		return err
 	}
 	return o.Engine().CheckGrowth(more, size)
+}
+
+// operandsHere is up to how many elements, which the call does not carry itself, it
+// walks over under the lock.
+const operandsHere = 4096
+
+// byParts refuses a walk under the lock over n elements that stand elsewhere on the
+// server: with references among them each must be counted there.
+func byParts(c *engine.Call, n int) error {
+	if n <= operandsHere {
+		return nil
+	}
+	return wire.Errorf(wire.CodeTooLarge, "%s.%s: %d elements by reference; with references among them, or of another kind of container, at most %d in one call: take them in parts",
+		c.Object.Type.Name, c.Method.Name, n, operandsHere)
 }
 
 const (

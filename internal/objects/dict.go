@@ -63,6 +63,11 @@ func newDict(o *engine.Object, c *engine.Call) error {
 			if err := checkMany(o, other.table.n, 2*other.table.n, other.table.bytes); err != nil {
 				return err
 			}
+			if from.HasRefs() {
+				if err := byParts(c, other.table.n); err != nil {
+					return err
+				}
+			}
 			d.table = other.table.clone()
 			o.State = d
 			o.KeepAll(2*d.table.n, d.table.bytes, from.HasRefs(), d.Each)
@@ -227,7 +232,7 @@ func (d *dict) list(c *engine.Call, what listing) error {
 		return err
 	}
 	if d.table.small() {
-		c.Return(wire.OwnedRaw(dictView{d.table.live(), what}.Append(nil)))
+		c.Return(wire.OwnedRaw(dictView{d.table.live(), what}.Append(nil, nil)))
 	} else {
 		c.ReturnView(dictView{d.table.view(), what})
 	}
@@ -247,6 +252,9 @@ func (d *dict) pop(o *engine.Object, c *engine.Call) error {
 	r := d.table.find(&l)
 	switch {
 	case r != 0:
+		if err := c.Session.Fits(len(d.table.at(r).value)); err != nil {
+			return err
+		}
 		v := d.take(o, r)
 		o.Drop(v)
 		c.Return(v)
@@ -265,6 +273,10 @@ func (d *dict) popitem(o *engine.Object, c *engine.Call) error {
 	r := d.table.last()
 	if r == 0 {
 		return wire.Errorf(wire.CodeKey, "'popitem(): dictionary is empty'")
+	}
+	last := d.table.at(r)
+	if err := c.Session.Fits(wire.TupleSize(2, len(last.key)+len(last.value))); err != nil {
+		return err
 	}
 	k, v := d.table.remove(r)
 	o.Drop(k)
@@ -292,6 +304,9 @@ func (d *dict) setdefault(o *engine.Object, c *engine.Call) error {
 	}
 	if def == nil {
 		def = []byte{0xc0}
+	}
+	if err := c.Session.Fits(len(def)); err != nil {
+		return err
 	}
 	v := o.Keep(c, def)
 	d.table.insert(&l, o.Keep(c, k), v)
@@ -359,9 +374,12 @@ func (d *dict) update(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if p.table != nil && p.n > operandsHere && !p.refs {
-		was, from := d.table.clone(), *p.table
-		c.Outside(func(func()) any { return was.updated(from) })
+	if p.table != nil && p.n > operandsHere {
+		if p.refs {
+			return byParts(c, p.n)
+		}
+		was, from := d.table.frozen(), *p.table
+		c.Outside(func(pause engine.Pause) any { return was.updated(from, pause) })
 		return nil
 	}
 	d.updated(c, d.fill(o, c, p))
@@ -377,32 +395,36 @@ func (d *dict) updated(c *engine.Call, added int) {
 }
 
 // updated returns a copy with the pairs of another dict.
-func (t *table) updated(from entries) table {
-	work := t.clone()
+func (t *table) updated(from entries, pause engine.Pause) combined {
+	r := combined{table: t.clone()}
+	work := &r.table
 	var buf [64]byte
-	for e := range from.each {
+	for e := range from.paced(pause) {
 		l, err := look(e.key.Bytes(), buf[:0])
 		if err != nil {
 			continue // no stored key is refused
 		}
-		if r := work.find(&l); r != 0 {
-			work.replace(r, e.value)
+		if ref := work.find(&l); ref != 0 {
+			if old := work.replace(ref, e.value); hasRef(old.Bytes()) {
+				r.gone = append(r.gone, old)
+			}
 		} else {
 			work.insert(&l, e.key, e.value)
 		}
 	}
-	return work
+	return r
 }
 
 // finishUpdate installs what was merged outside. It has no references that the
 // dict did not have.
 func finishUpdate(o *engine.Object, c *engine.Call, result any) {
 	d := o.State.(*dict)
-	was := dict{d.table}
-	d.table = result.(table)
-	o.KeepAll(2*d.table.n, d.table.bytes, o.HasRefs(), d.Each)
-	o.DropAll(2*was.table.n, was.table.bytes, was.Each)
-	d.updated(c, d.table.n-was.table.n)
+	r := result.(combined)
+	added := r.table.n - d.table.n
+	o.Recharge(2*added, r.table.bytes-d.table.bytes)
+	d.table = r.table
+	o.Release(r.gone)
+	d.updated(c, added)
 }
 
 func (d *dict) clear(o *engine.Object, c *engine.Call) error {
@@ -450,6 +472,9 @@ func (d *dict) add(o *engine.Object, c *engine.Call) error {
 		}
 		return wire.AsError(err)
 	}
+	if err := c.Session.Fits(len(sum)); err != nil {
+		return err
+	}
 	if r != 0 {
 		o.KeepRaw(sum, c.ArgRefs() || o.HasRefs())
 		o.Drop(d.table.replace(r, sum))
@@ -487,6 +512,9 @@ func (d *dict) swap(o *engine.Object, c *engine.Call) error {
 	r := d.table.find(&l)
 	if r == 0 {
 		return noKey(c, k)
+	}
+	if err := c.Session.Fits(len(d.table.at(r).value)); err != nil {
+		return err
 	}
 	old := d.table.replace(r, o.Keep(c, v))
 	o.Drop(old)

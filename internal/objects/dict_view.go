@@ -23,17 +23,17 @@ type dictView struct {
 }
 
 // Append appends a list of keys, values or pairs, a dict, or Python's repr.
-func (v dictView) Append(b []byte) []byte {
+func (v dictView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.Grow(b, v.Size())
 	switch v.what {
 	case listMap:
 		b = wire.AppendMapHeader(b, v.entries.n)
 	case listRepr:
-		return v.repr(b)
+		return v.repr(b, pause)
 	default:
 		b = wire.AppendArrayHeader(b, v.entries.n)
 	}
-	for e := range v.entries.each {
+	for e := range v.entries.paced(pause) {
 		switch v.what {
 		case listKeys:
 			b = append(b, e.key...)
@@ -70,9 +70,9 @@ func (v dictView) Size() int {
 	return n
 }
 
-func (v dictView) repr(b []byte) []byte {
+func (v dictView) repr(b []byte, pause engine.Pause) []byte {
 	text := append(wire.Grow(nil, int(v.entries.bytes)+2*reprSpace*v.entries.n), '{')
-	for e := range v.entries.each {
+	for e := range v.entries.paced(pause) {
 		if len(text) > 1 {
 			text = append(text, ", "...)
 		}
@@ -104,12 +104,19 @@ func (d *dict) merge(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
+	if p.table != nil {
+		left, right := d.table.view(), *p.table
+		c.Compute(func(pause engine.Pause) (wire.Raw, error) {
+			all := make([]entry, 0, right.n)
+			for e := range right.paced(pause) {
+				all = append(all, *e)
+			}
+			return wire.OwnedRaw(mergeView{left, all}.Append(nil, pause)), nil
+		})
+		return nil
+	}
 	right := make([]entry, 0, p.n)
 	p.each(c, func(k, v item) bool {
-		if k.raw != "" {
-			right = append(right, entry{key: k.raw, value: v.raw})
-			return true
-		}
 		var buf [64]byte
 		if _, err = look(k.v, buf[:0]); err == nil {
 			err = checkKey(c, k.v)
@@ -126,11 +133,15 @@ func (d *dict) merge(o *engine.Object, c *engine.Call) error {
 
 // Append appends the dict: the left one's keys in their order, then those that
 // are only in the right one.
-func (v mergeView) Append(b []byte) []byte {
+func (v mergeView) Append(b []byte, pause engine.Pause) []byte {
 	values := make(map[string]wire.Raw, len(v.right))
 	first := make([]int, 0, len(v.right)) // where each key comes first
 	keys := make([]string, len(v.right))
+	p := pacer{pause: pause}
 	for i, e := range v.right {
+		if p.over(len(e.key)) {
+			return b
+		}
 		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
 		keys[i] = string(k)
 		if _, ok := values[keys[i]]; !ok {
@@ -144,7 +155,7 @@ func (v mergeView) Append(b []byte) []byte {
 		size += len(e.key) + len(e.value)
 	}
 	body := wire.Grow(nil, size)
-	for e := range v.left.each {
+	for e := range v.left.paced(pause) {
 		k, _, _ := wire.AppendKey(nil, e.key.Bytes())
 		value, ok := values[string(k)]
 		if ok {
@@ -174,15 +185,38 @@ func (d *dict) getMany(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	found := make([]wire.Raw, 0, src.n)
+	if !src.here() && src.n > operandsHere {
+		src.own()
+		t := d.table.frozen()
+		c.Compute(func(pause engine.Pause) (wire.Raw, error) {
+			found, err := t.many(&src, pause)
+			if err != nil {
+				return "", err
+			}
+			return wire.OwnedRaw(found.Append(nil, pause)), nil
+		})
+		return nil
+	}
+	found, err := d.table.many(&src, nil)
+	if err != nil {
+		return err
+	}
+	reply(c, found, len(found))
+	return nil
+}
+
+// many looks the keys up.
+func (t *table) many(src *source, pause engine.Pause) (manyView, error) {
+	var err error
+	found := make(manyView, 0, src.n)
 	size := 0
-	src.each(func(k item) bool {
+	src.paced(pause, func(k item) bool {
 		var buf [64]byte
 		var l lookup
 		if l, err = look(k.v, buf[:0]); err != nil {
 			return false
 		}
-		v, _ := d.table.get(&l)
+		v, _ := t.get(&l)
 		if size += len(v) + 3; size > maxReply {
 			err = wire.Errorf(wire.CodeTooLarge, "get_many: the values take more than %d bytes; ask for fewer", maxReply)
 			return false
@@ -190,25 +224,30 @@ func (d *dict) getMany(o *engine.Object, c *engine.Call) error {
 		found = append(found, v)
 		return true
 	})
-	if err != nil {
-		return err
-	}
-	reply(c, manyView(found), len(found))
-	return nil
+	return found, err
 }
 
 // manyView is what get_many found; "" is a key that is not there.
 type manyView []wire.Raw
 
-// Append appends a list of [found, value].
-func (v manyView) Append(b []byte) []byte {
+// Size implements engine.Sized.
+func (v manyView) Size() int {
 	size := 0
 	for _, value := range v {
-		size += 3 + len(value)
+		size += 2 + max(len(value), 1)
 	}
-	b = wire.Grow(b, size)
+	return size
+}
+
+// Append appends a list of [found, value].
+func (v manyView) Append(b []byte, pause engine.Pause) []byte {
+	b = wire.Grow(b, v.Size())
 	b = wire.AppendArrayHeader(b, len(v))
+	p := pacer{pause: pause}
 	for _, value := range v {
+		if p.over(len(value)) {
+			break
+		}
 		b = wire.AppendArrayHeader(b, 2)
 		b = wire.AppendBool(b, value != "")
 		if value == "" {
@@ -227,6 +266,11 @@ func (d *dict) deleteMany(o *engine.Object, c *engine.Call) error {
 	}
 	if err := c.Args.Done(); err != nil {
 		return err
+	}
+	if !src.here() {
+		if err := byParts(c, src.n); err != nil {
+			return err
+		}
 	}
 	var buf [64]byte
 	src.each(func(k item) bool {
@@ -346,7 +390,7 @@ func (d *dict) Repr() engine.View { return dictView{d.table.view(), listRepr} }
 // Value returns the dict.
 func (d *dict) Value() (wire.Raw, engine.View) {
 	if d.table.small() {
-		return wire.OwnedRaw(dictView{d.table.live(), listMap}.Append(nil)), nil
+		return wire.OwnedRaw(dictView{d.table.live(), listMap}.Append(nil, nil)), nil
 	}
 	return "", dictView{d.table.view(), listMap}
 }

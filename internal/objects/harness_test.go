@@ -135,7 +135,7 @@ func (w *world) effects() {
 		a.done, a.err, a.status, a.value = true, r.Err, r.Status, r.Value
 		a.times++
 		if r.View != nil {
-			b := r.View.Append(nil)
+			b := r.View.Append(nil, nil)
 			a.value = wire.Raw(b)
 			w.views = append(w.views, keptView{r.View, b, fmt.Sprintf("call %d of session %d", r.Serial, r.Session)})
 		}
@@ -155,6 +155,10 @@ func (w *world) effects() {
 		w.t.Fatal(twin.Failed)
 	}
 	w.work = append(w.work, w.fx.Work...)
+	for _, id := range w.fx.Cancels {
+		// Work for a reply is forgotten; a change is made nevertheless.
+		w.work = slices.DeleteFunc(w.work, func(x engine.Work) bool { return x.ID == id && x.Method.Flags&engine.Reads != 0 })
+	}
 }
 
 // complete runs work i of those outside, and brings back its result.
@@ -166,7 +170,7 @@ func (w *world) complete(i int) {
 	if work.Run == nil {
 		w.t.Fatalf("work %d has nothing to run", work.ID)
 	}
-	cmd.Result = work.Run(func() {})
+	cmd.Result = work.Run(nil)
 	w.must(cmd)
 }
 
@@ -186,7 +190,7 @@ func (w *world) close() {
 	}
 	w.closed = true
 	for _, v := range w.views {
-		if got := v.view.Append(nil); !bytes.Equal(got, v.was) {
+		if got := v.view.Append(nil, nil); !bytes.Equal(got, v.was) {
 			w.t.Fatalf("the view of %s changed from %s to %s", v.what, show(wire.Raw(v.was)), show(wire.Raw(got)))
 		}
 	}
@@ -428,7 +432,7 @@ func (c *client) hot(o wire.Ref, method string, args ...any) func() {
 			c.w.t.Fatal(r.Err)
 		}
 		if r.View != nil {
-			encoded = r.View.Append(encoded[:0])
+			encoded = r.View.Append(encoded[:0], nil)
 		}
 	}
 }

@@ -25,18 +25,18 @@ func listType() *engine.Type {
 			{Name: "setslice", Params: "start, stop, step, iterable", Result: "None", Flags: grows, Fn: on((*list).setslice)},
 			{Name: "delslice", Params: "start=None, stop=None, step=None", Result: "None", Fn: on((*list).delslice), Finish: finishThin},
 			{Name: "append", Params: "value", Result: "None", Flags: grows, Fn: on((*list).append)},
-			{Name: "extend", Params: "iterable", Result: "None", Flags: grows, Fn: on((*list).extend)},
+			{Name: "extend", Params: "iterable", Result: "None", Flags: grows, Fn: on((*list).extend), Finish: finishExtend},
 			{Name: "insert", Params: "index, value", Result: "None", Flags: grows, Fn: on((*list).insert)},
 			{Name: "pop", Params: "index=-1", Result: "value", Fn: on((*list).pop)},
 			{Name: "remove", Params: "value", Result: "None", Fn: on((*list).remove), Finish: finishSearch},
-			{Name: "index", Params: "value, start=0, stop=None", Result: "int", Flags: reads, Fn: on((*list).index), Finish: finishSearch},
-			{Name: "count", Params: "value", Result: "int", Flags: reads, Fn: on((*list).count), Finish: finishSearch},
-			{Name: "contains", Params: "value", Result: "bool", Flags: reads, Fn: on((*list).contains), Finish: finishSearch},
+			{Name: "index", Params: "value, start=0, stop=None", Result: "int", Flags: reads, Fn: on((*list).index)},
+			{Name: "count", Params: "value", Result: "int", Flags: reads, Fn: on((*list).count)},
+			{Name: "contains", Params: "value", Result: "bool", Flags: reads, Fn: on((*list).contains)},
 			{Name: "reverse", Result: "None", Fn: on((*list).reverse), Finish: finishOrder},
 			{Name: "sort", Params: "reverse=False", Result: "None", Fn: on((*list).sort), Finish: finishOrder},
 			{Name: "concat", Params: "list", Result: "list", Flags: reads, Fn: on((*list).concat)},
 			{Name: "repeat", Params: "n", Result: "list", Flags: reads, Fn: on((*list).repeat)},
-			{Name: "iadd", Params: "iterable", Result: "None", Flags: grows, Fn: on((*list).extend)},
+			{Name: "iadd", Params: "iterable", Result: "None", Flags: grows, Fn: on((*list).extend), Finish: finishExtend},
 			{Name: "imul", Params: "n", Result: "None", Flags: grows, Fn: on((*list).imul)},
 			{Name: "len", Result: "int", Flags: reads, Fn: on((*list).len)},
 			{Name: "clear", Result: "None", Fn: on((*list).clear)},
@@ -57,7 +57,10 @@ func newList(o *engine.Object, c *engine.Call) error {
 		err = c.Args.Done()
 	}
 	if err == nil {
-		err = checkMany(o, src.n, src.n, 0)
+		err = checkMany(o, src.n, src.n, src.size())
+	}
+	if err == nil && !src.shared() {
+		err = byParts(c, src.n)
 	}
 	if err != nil {
 		return err
@@ -154,8 +157,13 @@ func (l *list) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	if s.step == 1 {
 		stop := max(s.start, s.stop)
-		if err := checkMany(o, l.seq.n-(stop-s.start)+src.n, src.n, 0); err != nil {
+		if err := checkMany(o, l.seq.n-(stop-s.start)+src.n, src.n, src.size()); err != nil {
 			return err
+		}
+		if !src.shared() {
+			if err := byParts(c, src.n); err != nil {
+				return err
+			}
 		}
 		with := keepAll(o, c, &src)
 		out := l.seq.splice(s.start, stop, &with)
@@ -165,6 +173,11 @@ func (l *list) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	if src.n != s.count {
 		return wire.Errorf(wire.CodeValue, "attempt to assign sequence of size %d to extended slice of size %d", src.n, s.count)
+	}
+	if !src.here() {
+		if err := byParts(c, src.n); err != nil {
+			return err
+		}
 	}
 	i := s.start
 	src.each(func(it item) bool {
@@ -198,7 +211,7 @@ func (l *list) delslice(o *engine.Object, c *engine.Call) error {
 		l.thinOut(o, c, l.seq.thinned(low, end, step))
 	default:
 		was := l.seq.clone()
-		c.Outside(func(func()) any { return was.thinned(low, end, step) })
+		c.Outside(func(pause engine.Pause) any { return was.thinned(low, end, step) })
 	}
 	return nil
 }
@@ -224,13 +237,43 @@ func (l *list) extend(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	if err := checkMany(o, l.seq.n+src.n, src.n, 0); err != nil {
+	if err := checkMany(o, l.seq.n+src.n, src.n, src.size()); err != nil {
 		return err
+	}
+	if !src.shared() && src.n > operandsHere {
+		if src.refs {
+			return byParts(c, src.n)
+		}
+		src.own()
+		c.Outside(func(pause engine.Pause) any {
+			var q seq
+			src.paced(pause, func(it item) bool {
+				if it.raw == "" {
+					it.raw = wire.Raw(it.v)
+				}
+				q.push(it.raw)
+				return true
+			})
+			return q
+		})
+		return nil
 	}
 	q := keepAll(o, c, &src)
 	l.seq.join(&q)
 	c.ReturnNil()
 	return nil
+}
+
+// finishExtend appends what was made outside. It holds no references.
+func finishExtend(o *engine.Object, c *engine.Call, result any) {
+	l, q := o.State.(*list), result.(seq)
+	if err := checkMany(o, l.seq.n+q.n, q.n, q.bytes); err != nil {
+		c.Fail(err)
+		return
+	}
+	o.Recharge(q.n, q.bytes)
+	l.seq.join(&q)
+	c.ReturnNil()
 }
 
 func (l *list) insert(o *engine.Object, c *engine.Call) error {
@@ -273,6 +316,9 @@ func (l *list) pop(o *engine.Object, c *engine.Call) error {
 	if i < 0 || i >= l.seq.n {
 		return wire.Errorf(wire.CodeIndex, "pop index out of range")
 	}
+	if err := c.Session.Fits(len(l.seq.get(i))); err != nil {
+		return err
+	}
 	v := l.seq.remove(i)
 	o.Drop(v)
 	c.Return(v)
@@ -307,13 +353,13 @@ func (l *list) concat(o *engine.Object, c *engine.Call) error {
 	}
 	right := src.seq
 	if right == nil {
-		right = new(seq)
+		right = new(seq) // it came with the call
 		src.each(func(it item) bool {
 			right.push(wire.Raw(it.v))
 			return true
 		})
 	}
-	reply(c, concatView{l.seq.clone(), *right}, l.seq.n+right.n)
+	reply(c, concatView{l.seq.view(), *right}, l.seq.n+right.n)
 	return nil
 }
 
@@ -328,7 +374,7 @@ func (l *list) repeat(o *engine.Object, c *engine.Call) error {
 	if n > 0 && l.seq.bytes > maxReply/int64(n) {
 		return wire.Errorf(wire.CodeTooLarge, "repeat: %d times %d bytes; at most %d in one reply", n, l.seq.bytes, maxReply)
 	}
-	reply(c, repeatView{l.seq.clone(), n}, l.seq.n*n)
+	reply(c, repeatView{l.seq.view(), n}, l.seq.n*n)
 	return nil
 }
 
@@ -361,12 +407,15 @@ func (l *list) imul(o *engine.Object, c *engine.Call) error {
 		if err := checkMany(o, l.seq.n*n, l.seq.n*(n-1), l.seq.bytes*int64(n-1)); err != nil {
 			return err
 		}
-		was := l.seq.clone()
-		o.KeepAll(was.n*(n-1), was.bytes*int64(n-1), o.HasRefs(), func(yield func(wire.Raw) bool) {
-			for range n - 1 {
-				was.all(yield)
+		if o.HasRefs() {
+			if err := byParts(c, l.seq.n); err != nil {
+				return err
 			}
-		})
+		}
+		if blocks := l.seq.repeated(n); blocks > maxBlocks {
+			return wire.Errorf(wire.CodeTooLarge, "%d entries %d times take %d blocks of memory; at most %d in one call: repeat a part of it, or multiply in steps", l.seq.n, n, blocks, maxBlocks)
+		}
+		o.KeepTimes(l.seq.n, l.seq.bytes, n-1, l.seq.all)
 		l.seq.multiply(n)
 	}
 	c.ReturnNil()
@@ -483,14 +532,14 @@ func loadList(o *engine.Object, d *engine.Decoder) {
 }
 
 // Repr returns the list as Python prints it.
-func (l *list) Repr() engine.View { return seqRepr{l.seq.clone()} }
+func (l *list) Repr() engine.View { return seqRepr{l.seq.view()} }
 
 // Value returns the list.
 func (l *list) Value() (wire.Raw, engine.View) {
 	if l.seq.n <= smallView && l.seq.bytes <= smallBytes {
-		return wire.OwnedRaw(seqView{l.seq}.Append(nil)), nil
+		return wire.OwnedRaw(seqView{l.seq}.Append(nil, nil)), nil
 	}
-	return "", seqView{l.seq.clone()}
+	return "", seqView{l.seq.view()}
 }
 
 // Each yields the elements.

@@ -20,19 +20,33 @@ func (l *list) search(c *engine.Call, v []byte, start, stop int) {
 		l.searchOutside(c, v, start, stop)
 		return
 	}
-	l.found(c.Object, c, l.seq.find(v, start, stop, c.Method.Name == "count", goOn))
+	l.found(c.Object, c, l.seq.find(v, start, stop, c.Method.Name == "count", nil))
 }
 
 func (l *list) searchOutside(c *engine.Call, v []byte, start, stop int) {
-	part, all := l.seq.slice(start, stop), c.Method.Name == "count"
-	value := wire.Raw(v)
-	c.Item, c.N = value, int64(start)
-	c.Outside(func(pause func()) any { return part.find(value.Bytes(), 0, part.n, all, pause) })
+	part, name, value := l.seq.slice(start, stop), c.Method.Name, wire.Raw(v)
+	if name == "remove" {
+		c.Item, c.N = value, int64(start)
+		c.Outside(func(pause engine.Pause) any { return part.find(value.Bytes(), 0, part.n, false, pause) })
+		return
+	}
+	c.Compute(func(pause engine.Pause) (wire.Raw, error) {
+		n := part.find(value.Bytes(), 0, part.n, name == "count", pause)
+		switch {
+		case name == "contains":
+			return wire.Raw(wire.AppendBool(nil, n >= 0)), nil
+		case name == "count":
+			return wire.Raw(wire.AppendInt(nil, int64(n))), nil
+		case n < 0:
+			return "", notInList(value)
+		}
+		return wire.Raw(wire.AppendInt(nil, int64(start+n))), nil
+	})
 }
 
 // find returns how far from start the first element is that is equal, or -1;
 // with all, how many are.
-func (q *seq) find(v []byte, start, stop int, all bool, pause func()) int {
+func (q *seq) find(v []byte, start, stop int, all bool, pause engine.Pause) int {
 	i, n := 0, 0
 	if start < stop {
 		q.from(start, func(e wire.Raw) bool {
@@ -42,8 +56,8 @@ func (q *seq) find(v []byte, start, stop int, all bool, pause func()) int {
 					return false
 				}
 			}
-			if i++; i%pauseEvery == 0 {
-				pause()
+			if i++; i%pauseEvery == 0 && pause.Over() {
+				return false
 			}
 			return i < stop-start
 		})
@@ -70,7 +84,7 @@ func (l *list) found(o *engine.Object, c *engine.Call, i int) {
 		c.ReturnBool(i >= 0)
 	case "index":
 		if i < 0 {
-			c.Fail(wire.Errorf(wire.CodeValue, "%s is not in list", textOf(c.Item.Bytes())))
+			c.Fail(notInList(c.Item))
 			return
 		}
 		c.ReturnInt(c.N + int64(i))
@@ -82,6 +96,10 @@ func (l *list) found(o *engine.Object, c *engine.Call, i int) {
 		o.Drop(l.seq.remove(i))
 		c.ReturnNil()
 	}
+}
+
+func notInList(v wire.Raw) error {
+	return wire.Errorf(wire.CodeValue, "%s is not in list", textOf(v.Bytes()))
 }
 
 var errNotInList = wire.Errorf(wire.CodeValue, "list.remove(x): x not in list")
@@ -132,9 +150,6 @@ func (l *list) index(o *engine.Object, c *engine.Call) error {
 // pauseEvery is after how many elements work outside the lock pauses.
 const pauseEvery = 64
 
-// goOn is a pause that is none.
-func goOn() {}
-
 // order is another order of the elements, or why there is none.
 type order struct {
 	seq seq
@@ -159,11 +174,11 @@ func (l *list) reverse(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	was := l.seq.clone()
+	was := l.seq.view()
 	if was.n <= reverseHere {
 		l.reorder(c, was.reversed())
 	} else {
-		c.Outside(func(func()) any { return was.reversed() })
+		c.Outside(func(pause engine.Pause) any { return was.reversed() })
 	}
 	return nil
 }
@@ -189,23 +204,23 @@ func (l *list) sort(o *engine.Object, c *engine.Call) error {
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	was := l.seq.clone()
+	was := l.seq.view()
 	if was.n <= sortHere {
-		l.reorder(c, was.sorted(down, goOn))
+		l.reorder(c, was.sorted(down, nil))
 	} else {
-		c.Outside(func(pause func()) any { return was.sorted(down, pause) })
+		c.Outside(func(pause engine.Pause) any { return was.sorted(down, pause) })
 	}
 	return nil
 }
 
 // sorted returns the elements as Python's sort orders them: equal ones keep
 // their order, also when it goes down.
-func (q *seq) sorted(down bool, pause func()) order {
+func (q *seq) sorted(down bool, pause engine.Pause) order {
 	all := make([]wire.Raw, 0, q.n)
 	for v := range q.all {
 		all = append(all, v)
-		if len(all)%pauseEvery == 0 {
-			pause()
+		if len(all)%pauseEvery == 0 && pause.Over() {
+			return order{err: wire.ErrCancelled}
 		}
 	}
 	m := merger{spare: make([]wire.Raw, len(all)), down: down, pause: pause}
@@ -216,7 +231,7 @@ func (q *seq) sorted(down bool, pause func()) order {
 	r := seq{n: q.n, bytes: q.bytes}
 	for part := range slices.Chunk(all, blockCap) {
 		r.blocks = append(r.blocks, &block{owner: r.me(), items: slices.Clone(part)})
-		pause()
+		pause.Over()
 	}
 	return order{seq: r}
 }
@@ -227,7 +242,7 @@ func (q *seq) sorted(down bool, pause func()) order {
 type merger struct {
 	spare    []wire.Raw
 	down     bool
-	pause    func()
+	pause    engine.Pause
 	compared int
 	err      error
 }
@@ -237,8 +252,8 @@ const sortedRun = 12
 
 // before reports whether b must stand before a, which stands before it now.
 func (m *merger) before(b, a wire.Raw) bool {
-	if m.compared++; m.compared%pauseEvery == 0 {
-		m.pause()
+	if m.compared++; m.compared%pauseEvery == 0 && m.pause.Over() {
+		m.err = wire.ErrCancelled
 	}
 	if m.err != nil {
 		return false

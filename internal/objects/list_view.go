@@ -14,9 +14,9 @@ type seqView struct{ seq seq }
 func (v seqView) Size() int { return int(v.seq.bytes) }
 
 // Append appends the list.
-func (v seqView) Append(b []byte) []byte {
+func (v seqView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.seq.n)
-	for e := range v.seq.all {
+	for e := range v.seq.paced(pause) {
 		b = append(b, e...)
 	}
 	return b
@@ -26,9 +26,9 @@ func (v seqView) Append(b []byte) []byte {
 type seqRepr struct{ seq seq }
 
 // Append appends what Python prints.
-func (v seqRepr) Append(b []byte) []byte {
+func (v seqRepr) Append(b []byte, pause engine.Pause) []byte {
 	text := append(wire.Grow(nil, int(v.seq.bytes)+reprSpace*v.seq.n), '[')
-	for e := range v.seq.all {
+	for e := range v.seq.paced(pause) {
 		if len(text) > 1 {
 			text = append(text, ", "...)
 		}
@@ -58,14 +58,14 @@ func (v sliceView) Size() int {
 }
 
 // Append appends the slice as a list.
-func (v sliceView) Append(b []byte) []byte {
+func (v sliceView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.count)
 	var back []wire.Raw
 	if v.down {
 		back = make([]wire.Raw, 0, v.count)
 	}
 	i := 0
-	for e := range v.seq.all {
+	for e := range v.seq.paced(pause) {
 		if i%v.step == 0 {
 			if v.down {
 				back = append(back, e)
@@ -88,12 +88,12 @@ type concatView struct{ left, right seq }
 func (v concatView) Size() int { return int(v.left.bytes + v.right.bytes) }
 
 // Append appends the list.
-func (v concatView) Append(b []byte) []byte {
+func (v concatView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.left.n+v.right.n)
-	for e := range v.left.all {
+	for e := range v.left.paced(pause) {
 		b = append(b, e...)
 	}
-	for e := range v.right.all {
+	for e := range v.right.paced(pause) {
 		b = append(b, e...)
 	}
 	return b
@@ -109,15 +109,24 @@ type repeatView struct {
 func (v repeatView) Size() int { return int(v.seq.bytes) * v.n }
 
 // Append appends the list.
-func (v repeatView) Append(b []byte) []byte {
+func (v repeatView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.seq.n*v.n)
 	for range v.n {
-		for e := range v.seq.all {
+		if pause.Over() {
+			break
+		}
+		for e := range v.seq.paced(pause) {
 			b = append(b, e...)
 		}
 	}
 	return b
 }
+
+// maxBlocks bounds the blocks that one repetition enters under the lock.
+const maxBlocks = 1 << 19
+
+// repeated returns how many blocks the elements take n times.
+func (q *seq) repeated(n int) int { return max(len(q.blocks)*n, q.n*n/blockCap) }
 
 // multiply repeats the elements n times, n > 0, sharing blocks.
 func (q *seq) multiply(n int) {

@@ -156,10 +156,10 @@ func public(key wire.Raw) (string, bool) {
 type namesView struct{ entries entries }
 
 // Append appends a list of the names.
-func (v namesView) Append(b []byte) []byte {
+func (v namesView) Append(b []byte, pause engine.Pause) []byte {
 	var names []byte
 	n := 0
-	for e := range v.entries.each {
+	for e := range v.entries.paced(pause) {
 		if _, ok := public(e.key); ok {
 			names = append(names, e.key...)
 			n++
@@ -172,9 +172,9 @@ func (v namesView) Append(b []byte) []byte {
 type namespaceRepr struct{ entries entries }
 
 // Append appends what Python prints: the attributes, their texts sorted.
-func (v namespaceRepr) Append(b []byte) []byte {
+func (v namespaceRepr) Append(b []byte, pause engine.Pause) []byte {
 	var parts []string
-	for e := range v.entries.each {
+	for e := range v.entries.paced(pause) {
 		if name, ok := public(e.key); ok {
 			parts = append(parts, name+"="+string(reprOf(e.value.Bytes())))
 		}

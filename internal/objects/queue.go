@@ -238,6 +238,15 @@ func (q *queue) deliver(o *engine.Object, c *engine.Call, serve bool) {
 		q.deliverLeases(o, c, serve)
 		return
 	}
+	next := q.items.at(q.kind == lifo)
+	size := len(next.raw)
+	if c.Stage == getPair {
+		size += len(next.order())
+	}
+	if err := c.Session.Fits(size); err != nil {
+		c.Fail(err) // the item is for somebody who can take it
+		return
+	}
 	e := q.take(o, c)
 	c.Item, c.N = e.raw, int64(e.seq)
 	if e.key != "" {
@@ -261,7 +270,15 @@ func (q *queue) deliverMany(o *engine.Object, c *engine.Call, serve bool) {
 	c.Items = make([]wire.Raw, 0, 2*n)
 	places := make([]byte, 0, 8*n)
 	size := 0
-	for i := 0; i < n && (i == 0 || size+len(q.items.at(q.kind == lifo).raw) <= maxBatchBytes); i++ {
+	for i := 0; i < n; i++ {
+		more := len(q.items.at(q.kind == lifo).raw)
+		if err := c.Session.Fits(size + more); err != nil && i == 0 {
+			c.Items = nil
+			c.Fail(err)
+			return
+		} else if err != nil || i > 0 && size+more > maxBatchBytes {
+			break
+		}
 		e := q.take(o, c)
 		c.Items = append(c.Items, e.raw, e.key)
 		places = binary.BigEndian.AppendUint64(places, e.seq)
@@ -521,7 +538,7 @@ func (q *queue) Repr() engine.View {
 // Value returns the list of the items, in the order in which get returns them.
 func (q *queue) Value() (wire.Raw, engine.View) {
 	if q.items.n <= smallView {
-		return wire.OwnedRaw(q.items.view(q.kind == lifo, false).Append(nil)), nil
+		return wire.OwnedRaw(q.items.view(q.kind == lifo, false).Append(nil, nil)), nil
 	}
 	return "", q.items.view(q.kind == lifo, true)
 }

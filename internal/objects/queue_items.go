@@ -315,12 +315,15 @@ func (v *queueView) Size() int {
 }
 
 // Append appends the list.
-func (v *queueView) Append(b []byte) []byte {
+func (v *queueView) Append(b []byte, pause engine.Pause) []byte {
 	b = wire.AppendArrayHeader(wire.Grow(b, v.Size()), v.n)
 	for i := range v.blocks {
 		items := v.blocks[i]
 		if v.back {
 			items = v.blocks[len(v.blocks)-1-i]
+		}
+		if pause.Over() {
+			break
 		}
 		for j := range items {
 			if v.back {

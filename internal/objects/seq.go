@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -16,8 +17,9 @@ type seq struct {
 	version uint64 // counts the changes of the length or the order
 	owner   *owner // nil: every block may be shared
 	blocks  []*block
-	ends    []int // how many elements stand up to the end of each block...
-	valid   int   // ...of the first valid ones
+	ends    []int    // how many elements stand up to the end of each block...
+	valid   int      // ...of the first valid ones
+	seen    []*block // what view gave, until something changes
 }
 
 // block is a run of elements. None is empty.
@@ -69,7 +71,7 @@ func (q *seq) get(i int) wire.Raw {
 
 func (q *seq) me() *owner {
 	if q.owner == nil {
-		q.owner = new(owner)
+		q.owner, q.seen = new(owner), nil
 	}
 	return q.owner
 }
@@ -95,7 +97,7 @@ func (q *seq) set(i int, v wire.Raw) wire.Raw {
 }
 
 // changed says that the lengths of the blocks from b on are others.
-func (q *seq) changed(b int) { q.valid = min(q.valid, b) }
+func (q *seq) changed(b int) { q.valid, q.seen = min(q.valid, b), nil }
 
 // push appends an element.
 func (q *seq) push(v wire.Raw) {
@@ -281,6 +283,16 @@ func (q *seq) clone() seq {
 	return seq{n: q.n, bytes: q.bytes, blocks: slices.Clone(q.blocks)}
 }
 
+// view returns a copy that nobody changes. It costs nothing while the seq does not
+// change either.
+func (q *seq) view() seq {
+	if q.seen == nil {
+		q.owner = nil
+		q.seen = slices.Clone(q.blocks)
+	}
+	return seq{n: q.n, bytes: q.bytes, blocks: q.seen}
+}
+
 // slice returns the elements from start to stop, sharing what it can.
 func (q *seq) slice(start, stop int) seq {
 	if start >= stop {
@@ -307,6 +319,20 @@ func (q *seq) all(yield func(wire.Raw) bool) {
 		for _, v := range b.items {
 			if !yield(v) {
 				return
+			}
+		}
+	}
+}
+
+// paced yields the elements, until the pause says that it is enough.
+func (q *seq) paced(pause engine.Pause) func(yield func(wire.Raw) bool) {
+	return func(yield func(wire.Raw) bool) {
+		p := pacer{pause: pause}
+		for _, b := range q.blocks {
+			for _, v := range b.items {
+				if p.over(len(v)) || !yield(v) {
+					return
+				}
 			}
 		}
 	}

@@ -48,43 +48,88 @@ func newSet(o *engine.Object, c *engine.Call) error {
 	if !c.Args.More() {
 		return nil
 	}
-	t, refs, err := operand(c)
+	x, err := operand(c)
 	if err == nil {
 		err = c.Args.Done()
 	}
+	if err == nil && (x.table == nil || x.refs && x.src.n == 0) {
+		err = byParts(c, x.n())
+	}
+	if err != nil {
+		return err
+	}
+	t, err := x.elements(nil)
 	if err == nil {
 		err = checkMany(o, t.n, t.n, t.bytes)
 	}
 	if err != nil {
 		return err
 	}
-	s.table = *t
-	o.KeepAll(t.n, t.bytes, refs, s.Each)
+	s.table = t.clone()
+	o.KeepAll(t.n, t.bytes, x.refs, s.Each)
 	return nil
 }
 
-// operand takes an iterable as a table of its elements, which the caller may
-// change. No object keeps them yet.
-func operand(c *engine.Call) (t *table, refs bool, err error) {
+// setOperand is an iterable that a set is combined with: a set that does not
+// change, or elements to make one of.
+type setOperand struct {
+	table *table
+	src   source
+	refs  bool
+}
+
+func (x *setOperand) n() int {
+	if x.table != nil {
+		return x.table.n
+	}
+	return x.src.n
+}
+
+// byReference returns how many elements the call does not carry itself.
+func byReference(all []setOperand) int {
+	n := 0
+	for i := range all {
+		if x := &all[i]; x.src.n == 0 || !x.src.here() {
+			n += x.n()
+		}
+	}
+	return n
+}
+
+// operand takes an iterable. No object keeps its elements yet.
+func operand(c *engine.Call) (setOperand, error) {
 	if c.Args.Type() == wire.TypeRef {
 		peek := c.Args
 		o, err := resolve(c, &peek)
 		if err != nil {
-			return nil, false, err
+			return setOperand{}, err
 		}
 		if s, ok := o.State.(*set); ok {
 			c.Args = peek
-			t := s.table.clone()
-			return &t, o.HasRefs(), nil
+			return setOperand{table: s.table.frozen(), refs: o.HasRefs()}, nil
 		}
 	}
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		return nil, false, err
+		return setOperand{}, err
+	}
+	x := setOperand{src: src, refs: src.refs}
+	if src.here() {
+		x.table, err = x.elements(nil)
+	} else if src.pack != nil {
+		x.src.own()
+	}
+	return x, err
+}
+
+// elements returns a table of the elements, which is not changed.
+func (x *setOperand) elements(pause engine.Pause) (t *table, err error) {
+	if x.table != nil {
+		return x.table, nil
 	}
 	t = new(table)
 	var buf [64]byte
-	src.each(func(it item) bool {
+	x.src.paced(pause, func(it item) bool {
 		var l lookup
 		if l, err = look(it.v, buf[:0]); err != nil {
 			return false
@@ -97,7 +142,7 @@ func operand(c *engine.Call) (t *table, refs bool, err error) {
 		}
 		return true
 	})
-	return t, src.refs, err
+	return t, err
 }
 
 // element takes the only argument as an element to look for.
@@ -166,6 +211,9 @@ func (s *set) pop(o *engine.Object, c *engine.Call) error {
 	r := s.table.first()
 	if r == 0 {
 		return errPopSet
+	}
+	if err := c.Session.Fits(len(s.table.at(r).key)); err != nil {
+		return err
 	}
 	v, _ := s.table.remove(r)
 	o.Drop(v)
@@ -246,7 +294,7 @@ func (s *set) Repr() engine.View { return setRepr{s.table.view()} }
 // Value returns the set.
 func (s *set) Value() (wire.Raw, engine.View) {
 	if s.table.small() {
-		return wire.OwnedRaw(appendSet(nil, s.table.live())), nil
+		return wire.OwnedRaw(appendSet(nil, s.table.live(), nil)), nil
 	}
 	return "", setView{s.table.view()}
 }
@@ -267,15 +315,15 @@ func (s *set) Len() int { return s.table.n }
 type setView struct{ entries entries }
 
 // Append appends the set.
-func (v setView) Append(b []byte) []byte { return appendSet(b, v.entries) }
+func (v setView) Append(b []byte, pause engine.Pause) []byte { return appendSet(b, v.entries, pause) }
 
 // Size implements engine.Sized.
 func (v setView) Size() int { return int(v.entries.bytes) }
 
-func appendSet(b []byte, v entries) []byte {
+func appendSet(b []byte, v entries, pause engine.Pause) []byte {
 	size := int(v.bytes)
 	b = wire.AppendSetHeader(wire.Grow(b, size), v.n, size)
-	for e := range v.each {
+	for e := range v.paced(pause) {
 		b = append(b, e.key...)
 	}
 	return b
@@ -285,12 +333,12 @@ func appendSet(b []byte, v entries) []byte {
 type setRepr struct{ entries entries }
 
 // Append appends what Python prints.
-func (v setRepr) Append(b []byte) []byte {
+func (v setRepr) Append(b []byte, pause engine.Pause) []byte {
 	if v.entries.n == 0 {
 		return wire.AppendStr(b, "set()")
 	}
 	text := append(wire.Grow(nil, int(v.entries.bytes)+reprSpace*v.entries.n), '{')
-	for e := range v.entries.each {
+	for e := range v.entries.paced(pause) {
 		if len(text) > 1 {
 			text = append(text, ", "...)
 		}

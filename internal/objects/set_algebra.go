@@ -27,25 +27,34 @@ func setOpOf(method string) setOp {
 	return opSymmetric
 }
 
-// operandsHere is up to how many elements a set is combined under the lock.
-const operandsHere = 4096
-
 // operands takes the iterables that a set is combined with.
-func operands(c *engine.Call, op setOp) (all []*table, n int, refs bool, err error) {
+func operands(c *engine.Call, op setOp) (all []setOperand, n int, refs bool, err error) {
 	if op == opSymmetric && c.Args.Len() != 1 {
 		_, err = one(c)
 		return nil, 0, false, err
 	}
 	for c.Args.More() {
-		t, r, err := operand(c)
+		x, err := operand(c)
 		if err != nil {
 			return nil, 0, false, err
 		}
-		all = append(all, t)
-		n += t.n
-		refs = refs || r
+		all = append(all, x)
+		n += x.n()
+		refs = refs || x.refs
 	}
 	return all, n, refs, nil
+}
+
+// tables returns the operands' elements.
+func tables(all []setOperand, pause engine.Pause) ([]*table, error) {
+	ts := make([]*table, len(all))
+	for i := range all {
+		var err error
+		if ts[i], err = all[i].elements(pause); err != nil {
+			return nil, err
+		}
+	}
+	return ts, nil
 }
 
 // change is a table that is combined with others. added and gone hear of each
@@ -86,9 +95,9 @@ func (t *table) has(key wire.Raw) bool {
 }
 
 // which returns the keys that are, or are not, in another table.
-func (t *table) which(in *table, want bool) []wire.Raw {
+func (t *table) which(in *table, want bool, pause engine.Pause) []wire.Raw {
 	var keys []wire.Raw
-	for e := range t.live().each {
+	for e := range t.live().paced(pause) {
 		if in.has(e.key) == want {
 			keys = append(keys, e.key)
 		}
@@ -96,53 +105,62 @@ func (t *table) which(in *table, want bool) []wire.Raw {
 	return keys
 }
 
-func (ch change) apply(op setOp, others []*table) {
+func (ch change) apply(op setOp, others []*table, pause engine.Pause) {
 	for _, other := range others {
 		switch op {
 		case opUnion:
-			for e := range other.live().each {
+			for e := range other.live().paced(pause) {
 				ch.add(e)
 			}
 		case opSymmetric:
-			for e := range other.live().each {
+			for e := range other.live().paced(pause) {
 				if !ch.remove(e.key) {
 					ch.add(e)
 				}
 			}
 		default:
 			if op == opDifference && other.n < ch.t.n {
-				for e := range other.live().each {
+				for e := range other.live().paced(pause) {
 					ch.remove(e.key)
 				}
 				continue
 			}
-			for _, key := range ch.t.which(other, op == opDifference) {
+			p := pacer{pause: pause}
+			for _, key := range ch.t.which(other, op == opDifference, pause) {
+				if p.over(len(key)) {
+					return
+				}
 				ch.remove(key)
 			}
+		}
+		if pause.Over() {
+			return
 		}
 	}
 }
 
 func nothing(wire.Raw) {}
 
+// combined is what an operation gives, and the elements of the set that are gone.
+type combined struct {
+	table table
+	gone  []wire.Raw
+	err   error
+}
+
 // combine returns what the operation gives, and leaves the table as it is.
-func (t *table) combine(op setOp, others []*table) table {
-	work := t.clone()
-	change{&work, nothing, nothing}.apply(op, others)
-	return work
-}
-
-// algebraView is the result of an operation on sets.
-type algebraView struct {
-	op     setOp
-	left   table
-	others []*table
-}
-
-// Append appends the set.
-func (v algebraView) Append(b []byte) []byte {
-	t := v.left.combine(v.op, v.others)
-	return appendSet(b, t.live())
+func (t *table) combine(op setOp, operands []setOperand, pause engine.Pause) combined {
+	others, err := tables(operands, pause)
+	if err != nil {
+		return combined{err: err}
+	}
+	r := combined{table: t.clone()}
+	change{&r.table, nothing, func(v wire.Raw) {
+		if hasRef(v.Bytes()) {
+			r.gone = append(r.gone, v)
+		}
+	}}.apply(op, others, pause)
+	return r
 }
 
 // algebra replies with the result of an operation.
@@ -152,7 +170,21 @@ func (s *set) algebra(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	reply(c, algebraView{op, s.table.clone(), others}, s.table.n+n)
+	if s.table.n+n <= smallView && s.table.bytes <= smallBytes {
+		r := s.table.combine(op, others, nil)
+		if r.err == nil {
+			c.Return(wire.OwnedRaw(appendSet(nil, r.table.live(), nil)))
+		}
+		return r.err
+	}
+	left := s.table.frozen()
+	c.Compute(func(pause engine.Pause) (wire.Raw, error) {
+		r := left.combine(op, others, pause)
+		if r.err != nil {
+			return "", r.err
+		}
+		return wire.OwnedRaw(appendSet(nil, r.table.live(), pause)), nil
+	})
 	return nil
 }
 
@@ -167,24 +199,30 @@ func (s *set) inPlace(o *engine.Object, c *engine.Call) error {
 	if op == opIntersection {
 		work += s.table.n
 	}
-	if limit := o.Engine().MaxItems(); (op == opUnion || op == opSymmetric) && limit > 0 && s.table.n+n > limit {
-		t := s.table.combine(op, others)
-		if err := checkRoom(o, t.n); err != nil {
-			return err
-		}
-	}
 	if op == opUnion || op == opSymmetric {
 		if err := o.Engine().CheckGrowth(n, 0); err != nil {
 			return err
 		}
 	}
 	if work > operandsHere && !refs {
-		was := s.table.clone()
-		c.Outside(func(func()) any { return was.combine(op, others) })
+		was := s.table.frozen()
+		c.Outside(func(pause engine.Pause) any { return was.combine(op, others, pause) })
 		return nil
 	}
+	if err := byParts(c, byReference(others)); refs && err != nil {
+		return err
+	}
+	sets, err := tables(others, nil)
+	if err != nil {
+		return err
+	}
+	if limit := o.Engine().MaxItems(); (op == opUnion || op == opSymmetric) && limit > 0 && s.table.n+n > limit {
+		if err := checkRoom(o, s.table.combine(op, others, nil).table.n); err != nil {
+			return err
+		}
+	}
 	var old []wire.Raw
-	change{&s.table, func(v wire.Raw) { o.KeepRaw(v, refs) }, func(v wire.Raw) { old = append(old, v) }}.apply(op, others)
+	change{&s.table, func(v wire.Raw) { o.KeepRaw(v, refs) }, func(v wire.Raw) { old = append(old, v) }}.apply(op, sets, nil)
 	for _, v := range old {
 		o.Drop(v)
 	}
@@ -196,45 +234,43 @@ func (s *set) inPlace(o *engine.Object, c *engine.Call) error {
 // set did not have.
 func finishSet(o *engine.Object, c *engine.Call, result any) {
 	s := o.State.(*set)
-	now := result.(table)
-	was := s.table
-	s.table = now
-	o.KeepAll(now.n, now.bytes, o.HasRefs(), s.Each)
-	old := set{was}
-	o.DropAll(was.n, was.bytes, old.Each)
+	r := result.(combined)
+	if r.err == nil && r.table.n > s.table.n {
+		r.err = checkRoom(o, r.table.n)
+	}
+	if r.err != nil {
+		c.Fail(r.err)
+		return
+	}
+	o.Recharge(r.table.n-s.table.n, r.table.bytes-s.table.bytes)
+	s.table = r.table
+	o.Release(r.gone)
 	c.ReturnNil()
 }
 
-// relationView compares two sets.
-type relationView struct {
-	name        string
-	left, right *table
-}
-
-// Append appends a bool.
-func (v relationView) Append(b []byte) []byte {
-	a, other := v.left, v.right
-	switch v.name {
+// compareSets returns how two sets stand to each other, as a bool.
+func compareSets(name string, a, other *table, pause engine.Pause) bool {
+	switch name {
 	case "issubset":
-		return wire.AppendBool(b, a.n <= other.n && a.within(other))
+		return a.n <= other.n && a.within(other, pause)
 	case "issuperset":
-		return wire.AppendBool(b, other.n <= a.n && other.within(a))
+		return other.n <= a.n && other.within(a, pause)
 	case "equal":
-		return wire.AppendBool(b, a.n == other.n && a.within(other))
+		return a.n == other.n && a.within(other, pause)
 	}
 	if other.n < a.n {
 		a, other = other, a
 	}
-	for e := range a.live().each {
+	for e := range a.live().paced(pause) {
 		if other.has(e.key) {
-			return wire.AppendBool(b, false)
+			return false
 		}
 	}
-	return wire.AppendBool(b, true)
+	return true
 }
 
-func (t *table) within(other *table) bool {
-	for e := range t.live().each {
+func (t *table) within(other *table, pause engine.Pause) bool {
+	for e := range t.live().paced(pause) {
 		if !other.has(e.key) {
 			return false
 		}
@@ -251,15 +287,29 @@ func (s *set) relation(o *engine.Object, c *engine.Call) error {
 		c.ReturnBool(false)
 		return nil
 	}
-	other, _, err := operand(c)
+	x, err := operand(c)
 	if err != nil {
 		return err
 	}
 	if err := c.Args.Done(); err != nil {
 		return err
 	}
-	left := s.table.clone()
-	reply(c, relationView{c.Method.Name, &left, other}, s.table.n+other.n)
+	name := c.Method.Name
+	if s.table.n+x.n() <= smallView && s.table.bytes <= smallBytes {
+		other, err := x.elements(nil)
+		if err == nil {
+			c.ReturnBool(compareSets(name, &s.table, other, nil))
+		}
+		return err
+	}
+	left := s.table.frozen()
+	c.Compute(func(pause engine.Pause) (wire.Raw, error) {
+		other, err := x.elements(pause)
+		if err != nil {
+			return "", err
+		}
+		return wire.Raw(wire.AppendBool(nil, compareSets(name, left, other, pause))), nil
+	})
 	return nil
 }
 

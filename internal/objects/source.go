@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"github.com/syncmanager/syncmanager/internal/engine"
@@ -14,9 +15,14 @@ type source struct {
 	n    int
 	refs bool // the elements may hold references
 	list wire.Reader
-	seq  *seq     // the elements of a list on this server
-	keys *entries // the keys of a dict or set on this server
+	seq  *seq       // the elements of a list on this server
+	keys *entries   // the keys of a dict or set on this server
+	pack *arrayView // the elements of a typed array, or of an Array on this server
 }
+
+// here reports whether the elements were in the call's own message: then a walk
+// over them costs what the caller has paid for.
+func (s *source) here() bool { return s.seq == nil && s.keys == nil && s.pack == nil }
 
 // item is an element of a source. raw is set when it can be shared.
 type item struct {
@@ -75,7 +81,7 @@ func iterate(c *engine.Call, one *wire.Reader) (source, error) {
 		if !ok {
 			return source{}, wire.Errorf(wire.CodeValue, "a typed array of %d bytes that are no elements", len(v))
 		}
-		return packedSource(code, data)
+		return packedSource(code, data), nil
 	case wire.TypeRef:
 		return iterateRef(c, one)
 	default:
@@ -90,15 +96,14 @@ func iterate(c *engine.Call, one *wire.Reader) (source, error) {
 }
 
 // packedSource is a source over the elements of a typed array.
-func packedSource(code byte, data []byte) (source, error) {
+func packedSource(code byte, data []byte) source {
 	size := wire.ElementSize(code)
-	n := len(data) / size
-	b := wire.AppendArrayHeader(make([]byte, 0, 5+9*n), n)
-	for i := range n {
-		b = appendElement(b, code, data[i*size:])
+	var pages []*page
+	for part := range slices.Chunk(data, pageSize) {
+		pages = append(pages, &page{data: part})
 	}
-	r, err := wire.NewReader(b)
-	return source{n: n, list: r}, err
+	n := len(data) / size
+	return source{n: n, pack: &arrayView{code, size, pages, span{0, n, 1, n}}}
 }
 
 // runeLen returns the length of the first character of s, which may be a lone
@@ -120,7 +125,7 @@ func iterateRef(c *engine.Call, one *wire.Reader) (source, error) {
 	}
 	switch s := o.State.(type) {
 	case *list:
-		view := s.seq.clone()
+		view := s.seq.view()
 		return source{n: view.n, refs: o.HasRefs(), seq: &view}, nil
 	case *dict:
 		view := s.table.view()
@@ -129,7 +134,8 @@ func iterateRef(c *engine.Call, one *wire.Reader) (source, error) {
 		view := s.table.view()
 		return source{n: view.n, refs: o.HasRefs(), keys: &view}, nil
 	case *array:
-		return iterate(c, readerOf(wire.OwnedRaw(s.all().Append(nil))))
+		view := s.all()
+		return source{n: s.n, pack: &view}, nil
 	}
 	return source{}, wire.Errorf(wire.CodeType, "'%s' object is not iterable", o.Type.Name)
 }
@@ -153,9 +159,52 @@ func readerOf(v wire.Raw) *wire.Reader {
 	return &r
 }
 
-// each calls yield with each element until it returns false.
+// shared reports whether a list can take the elements without a walk over them.
+func (s *source) shared() bool { return s.here() || s.seq != nil && !s.refs }
+
+// size returns how many bytes the elements have that the call does not carry.
+func (s *source) size() int64 {
+	if s.seq != nil {
+		return s.seq.bytes
+	}
+	return 0
+}
+
+// paced is each, until the pause says that it is enough.
+func (s *source) paced(pause engine.Pause, yield func(item) bool) {
+	p := pacer{pause: pause}
+	s.each(func(it item) bool { return !p.over(len(it.v)) && yield(it) })
+}
+
+// own makes the source one that outlives the call.
+func (s *source) own() {
+	switch {
+	case s.pack != nil:
+		for _, p := range s.pack.pages {
+			if p.owner == nil { // part of the message
+				p.data = slices.Clone(p.data)
+			}
+		}
+	case s.here():
+		b := wire.AppendArrayHeader(nil, s.n)
+		for r := s.list; r.More(); {
+			b = append(b, r.Next()...)
+		}
+		s.list, _ = wire.NewReader(b)
+	}
+}
+
+// each calls yield with each element until it returns false. An item's v is valid
+// until the next.
 func (s *source) each(yield func(item) bool) {
 	switch {
+	case s.pack != nil:
+		var buf [16]byte
+		for i := range s.n {
+			if !yield(item{v: appendElement(buf[:0], s.pack.code, elementOf(s.pack.pages, i*s.pack.size, s.pack.size))}) {
+				return
+			}
+		}
 	case s.seq != nil:
 		for raw := range s.seq.all {
 			if !yield(item{raw.Bytes(), raw}) {
@@ -208,6 +257,11 @@ func openPairs(c *engine.Call, one *wire.Reader) (pairs, error) {
 	src, err := iterate(c, one)
 	if err != nil {
 		return pairs{}, err
+	}
+	if !src.here() {
+		if err := byParts(c, src.n); err != nil {
+			return pairs{}, err
+		}
 	}
 	i := 0
 	src.each(func(it item) bool {

@@ -3,6 +3,7 @@ package objects
 import (
 	"slices"
 
+	"github.com/syncmanager/syncmanager/internal/engine"
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
 
@@ -20,6 +21,8 @@ type table struct {
 	byID    []*chunk // chunk 0 is none
 	free    []uint32 // unused ids
 	index   index    // without a directory while the table is small
+	seen    []*chunk // what view gave, until something changes
+	whole   *table   // what frozen gave, likewise
 }
 
 // entry is a key and its value.
@@ -129,7 +132,7 @@ func (t *table) get(l *lookup) (wire.Raw, bool) {
 // me returns the mark for parts that only this table has.
 func (t *table) me() *owner {
 	if t.owner == nil {
-		t.owner = new(owner)
+		t.owner, t.seen, t.whole = new(owner), nil, nil
 	}
 	return t.owner
 }
@@ -299,7 +302,7 @@ func (t *table) remove(ref uint32) (key, value wire.Raw) {
 func (t *table) reset() {
 	t.n, t.bytes = 0, 0
 	t.order, t.byID, t.free, t.index = nil, nil, nil, index{}
-	t.owner = nil
+	t.owner, t.seen, t.whole = nil, nil, nil
 }
 
 // clear deletes all entries.
@@ -369,8 +372,11 @@ func (t *table) last() uint32 {
 
 // clone returns a copy that shares all parts until one of the two changes them.
 func (t *table) clone() table {
-	t.owner, t.index.owner = nil, nil
+	if t.owner != nil || t.index.owner != nil { // a frozen table is not written to
+		t.owner, t.index.owner = nil, nil
+	}
 	c := *t
+	c.seen, c.whole = nil, nil
 	c.order = slices.Clone(t.order)
 	c.byID = slices.Clone(t.byID)
 	c.free = slices.Clone(t.free)
@@ -378,13 +384,25 @@ func (t *table) clone() table {
 	return c
 }
 
+// frozen returns a copy that nobody changes. It costs nothing while the table does
+// not change either.
+func (t *table) frozen() *table {
+	if t.whole == nil {
+		c := t.clone()
+		t.whole = &c
+	}
+	return t.whole
+}
+
 // small reports whether the table is encoded under the lock.
 func (t *table) small() bool { return t.n <= smallView && t.bytes <= smallBytes }
 
 // view returns the entries as they are now, for reading outside the lock.
 func (t *table) view() entries {
-	t.owner = nil
-	return entries{t.n, t.bytes, slices.Clone(t.order)}
+	if t.seen == nil {
+		t.owner, t.seen = nil, slices.Clone(t.order)
+	}
+	return entries{t.n, t.bytes, t.seen}
 }
 
 // live returns the entries for reading before the table changes.
@@ -402,6 +420,18 @@ func (v entries) each(yield func(*entry) bool) {
 	for _, c := range v.order {
 		for i := range c.entries {
 			if e := &c.entries[i]; e.key != "" && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// paced yields the entries, until the pause says that it is enough.
+func (v entries) paced(pause engine.Pause) func(yield func(*entry) bool) {
+	return func(yield func(*entry) bool) {
+		p := pacer{pause: pause}
+		for e := range v.each {
+			if p.over(len(e.key)+len(e.value)) || !yield(e) {
 				return
 			}
 		}

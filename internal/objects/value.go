@@ -143,6 +143,9 @@ func (s *cell) add(o *engine.Object, c *engine.Call) error {
 		}
 		sum = wire.OwnedRaw(v)
 	}
+	if err := c.Session.Fits(len(sum)); err != nil {
+		return err
+	}
 	o.KeepRaw(sum, c.ArgRefs() || o.HasRefs())
 	s.store(o, sum)
 	c.Return(sum)
@@ -198,7 +201,7 @@ func (s *cell) Repr() engine.View { return cellRepr{s.code, s.value} }
 type cellRepr struct{ code, value wire.Raw }
 
 // Append appends what Python prints.
-func (v cellRepr) Append(b []byte) []byte {
+func (v cellRepr) Append(b []byte, pause engine.Pause) []byte {
 	text := append([]byte("Value("), reprOf(v.code.Bytes())...)
 	text = append(append(text, ", "...), reprOf(v.value.Bytes())...)
 	return appendText(b, append(text, ')'))

@@ -161,7 +161,7 @@ func TestLargeViewsDoNotGrow(t *testing.T) {
 		if len(v.was) < 128<<10 {
 			t.Fatalf("%s: a reply of %d bytes is not large", test.method, len(v.was))
 		}
-		if got := float64(memoryOf(func() { v.view.Append(nil) })) / float64(len(v.was)); got > test.most {
+		if got := float64(memoryOf(func() { v.view.Append(nil, nil) })) / float64(len(v.was)); got > test.most {
 			t.Errorf("%s of a %s takes %.2f bytes for each byte of the reply, want at most %.2f", test.method, test.o.TypeID, got, test.most)
 		}
 		if s, ok := v.view.(engine.Sized); ok && (s.Size() > len(v.was) || s.Size() < len(v.was)-16 && test.method != "repr") {
@@ -182,7 +182,7 @@ func TestKeysOfLargeValues(t *testing.T) {
 		c.ok(d, "set", i, large)
 	}
 	v := w.viewOf(c, d, "keys")
-	if got := memoryOf(func() { v.view.Append(nil) }); got > 4096 {
+	if got := memoryOf(func() { v.view.Append(nil, nil) }); got > 4096 {
 		t.Errorf("the keys, %d bytes, take %d bytes of memory", len(v.was), got)
 	}
 	// A few large entries are not copied under the lock either.
@@ -218,12 +218,12 @@ func TestLongWorkPauses(t *testing.T) {
 	for i := range n {
 		q.push(wire.Raw(wire.AppendInt(nil, int64(i*7919%n))))
 	}
-	for what, work := range map[string]func(pause func()){
-		"sort":   func(pause func()) { q.sorted(false, pause) },
-		"search": func(pause func()) { q.find([]byte{0xc0}, 0, n, false, pause) },
+	for what, work := range map[string]func(pause engine.Pause){
+		"sort":   func(pause engine.Pause) { q.sorted(false, pause) },
+		"search": func(pause engine.Pause) { q.find([]byte{0xc0}, 0, n, false, pause) },
 	} {
 		pauses := 0
-		work(func() { pauses++ })
+		work(func() bool { pauses++; return true })
 		if pauses < n/pauseEvery {
 			t.Errorf("%s of %d elements pauses %d times, want at least %d", what, n, pauses, n/pauseEvery)
 		}

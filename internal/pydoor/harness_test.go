@@ -141,7 +141,7 @@ func (w *world) apply(c *engine.Command) *engine.Effects {
 			w.t.Errorf("work of %v", work.Method)
 			continue
 		}
-		go func() { w.apply(&engine.Command{Op: engine.OpComplete, Work: work.ID, Result: work.Run(func() {})}) }()
+		go func() { w.apply(&engine.Command{Op: engine.OpComplete, Work: work.ID, Result: work.Run(nil)}) }()
 	}
 	for _, p := range fx.Panics {
 		w.t.Errorf("%s.%s panicked: %s\n%s", p.Type, p.Method, p.Value, p.Stack)
@@ -205,7 +205,7 @@ func (c *testCall) Result() (wire.Raw, error) {
 	case r.Err != nil:
 		return "", r.Err
 	case r.View != nil:
-		return wire.OwnedRaw(r.View.Append(nil)), nil
+		return wire.OwnedRaw(r.View.Append(nil, nil)), nil
 	default:
 		return r.Value, nil
 	}
