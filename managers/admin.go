@@ -56,15 +56,26 @@ func (s *Server) info() []byte {
 	metrics.Read(mem)
 	// The reserve is memory that was never touched.
 	heap, sys := int64(mem[0].Value.Uint64())-int64(len(s.reserve)), int64(mem[1].Value.Uint64())-int64(len(s.reserve))
-	b, err := wire.AppendAny(nil, map[string]any{
+	about := map[string]any{
 		"server": s.config.Version, "version": module, "protocol": int64(wire.Version), "go": runtime.Version(),
 		"pid": int64(os.Getpid()), "host": host, "addresses": addrs,
 		"uptime_seconds": time.Since(s.started).Seconds(), "lease_seconds": s.config.Lease.Seconds(),
 		"sessions": int64(stats.Sessions), "connections": int64(conns + python), "python_connections": int64(python), "objects": int64(stats.Objects),
 		"names": int64(stats.Names), "parked": int64(stats.Parked), "running": int64(stats.Running),
 		"bytes": stats.Bytes, "goroutines": int64(runtime.NumGoroutine()),
-		"heap_bytes": heap, "sys_bytes": sys,
-	})
+		"heap_bytes": heap, "sys_bytes": sys, "durability": "memory",
+	}
+	if d := s.config.Durability; d != nil {
+		st := d.Stats()
+		about["durability"], about["data_dir"], about["disk_full"] = st.Level, st.Directory, st.Full
+		about["log_bytes"], about["log_index"] = st.LogBytes, int64(st.LastIndex)
+		about["snapshot_bytes"], about["snapshot_index"] = st.SnapshotBytes, int64(st.SnapshotIndex)
+		about["sync_median_seconds"], about["sync_p99_seconds"] = st.SyncMedian.Seconds(), st.SyncP99.Seconds()
+		if !st.LastSync.IsZero() {
+			about["last_sync_seconds"] = time.Since(st.LastSync).Seconds()
+		}
+	}
+	b, err := wire.AppendAny(nil, about)
 	if err != nil {
 		return wire.AppendNil(nil)
 	}

@@ -52,6 +52,10 @@ func (l *logged) propose(c *engine.Command) {
 	l.log.Propose(l.record(c), nil)
 }
 
+// claimTime is how long objects that Python clients referred to when the server
+// ended can be claimed again.
+const claimTime = 60 * time.Second
+
 // maxSlice is how many commands are applied under one hold of the engine's lock.
 const maxSlice = 128
 
@@ -173,8 +177,18 @@ func (l *logged) Failed(err error) {
 	panic(fmt.Sprintf("managers: the log has failed: %v", err))
 }
 
-// Full implements Machine.
-func (l *logged) Full(full bool) {}
+// Full implements Machine. While the disk is full nothing may grow, and nobody else
+// may come: what is left of the log is for what lets go.
+func (l *logged) Full(full bool) {
+	cfg := l.core.server.config.Limits.engineConfig()
+	if full {
+		cfg.MaxBytes, cfg.MaxSessions = 1, 1
+		l.core.server.log.Error("the disk is full: calls that make something larger, calls that would wait, and new sessions are refused until there is room")
+	} else {
+		l.core.server.log.Info("there is room on the disk again: all calls are taken")
+	}
+	l.propose(&engine.Command{Op: engine.OpConfigure, Config: &cfg})
+}
 
 // Restore implements Machine.
 func (l *logged) Restore(r io.Reader) error {
@@ -218,6 +232,7 @@ func (l *logged) Lead(term uint64) {
 type takeover struct {
 	logged *logged
 	left   []*engine.Session // sessions that may be resumed
+	doors  []uint64          // sessions of doors, which keep references
 	works  []engine.Work
 }
 
@@ -227,8 +242,11 @@ func (t *takeover) after(e *engine.Engine, _ *engine.Effects, err error) {
 	l := t.logged
 	l.leads = true
 	e.Sessions(func(s *engine.Session) bool {
-		if !s.Info.Trusted {
+		switch {
+		case !s.Info.Trusted:
 			t.left = append(t.left, s)
+		case s.Info.Shared:
+			t.doors = append(t.doors, s.ID)
 		}
 		return true
 	})
@@ -241,6 +259,9 @@ func (t *takeover) done(err error) {
 		s := l.core.server
 		for _, es := range t.left {
 			s.recallSession(es)
+		}
+		for _, id := range t.doors {
+			time.AfterFunc(claimTime, func() { l.propose(&engine.Command{Op: engine.OpClose, Session: id}) })
 		}
 		s.outside.start(t.works)
 	}
