@@ -37,17 +37,23 @@ type Engine struct {
 	parked    int
 	runs      int // of work
 	term      uint64
-	gap       int64       // of the OpTakeover at hand
 	tables    []TypeTable // as OpTypes said, or nil
 	bytes     int64
-	ending    bool // OpShutdown came
+	root      Object // object 0: the server itself
+
+	notState
+}
+
+// notState is what the engine needs, and no dump shows.
+type notState struct {
+	ending bool // OpShutdown came
 
 	// Scratch.
+	gap       int64 // of the OpTakeover at hand
 	fx        *Effects
 	dead      []*Object // to be destroyed at the end of the command
 	free      *Call     // unused calls
 	freeAwait *Await    // unused ones
-	root      Object    // object 0: the server itself
 }
 
 // New returns an empty engine that knows the types. It must be configured
