@@ -85,3 +85,44 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestFreeze freezes a state, lets the engine go on, and encodes it then: it is
+// still the state of its moment.
+func TestFreeze(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 11))
+	in := make([]byte, 6000)
+	for i := range in {
+		in[i] = byte(rng.Uint32())
+	}
+	s := &script{world: newWorld(t, 3), in: in, opened: []uint64{1, 2, 3}}
+	s.quick = true
+	type moment struct {
+		records []Record
+		want    []byte
+	}
+	var moments []moment
+	for i := range 400 {
+		if i%7 == 0 {
+			moments = append(moments, moment{frozen(s.e), s.e.Dump(nil)})
+		}
+		s.step()
+	}
+	for i, m := range moments {
+		var got []byte
+		for _, r := range m.records {
+			_, _ = r.Pieces(nil, func(p []byte) error {
+				got = append(got, p...)
+				return nil
+			})
+		}
+		if !bytes.Equal(got, m.want) {
+			t.Fatalf("moment %d has changed since", i)
+		}
+	}
+}
+
+// frozen returns the records of a state.
+func frozen(e *Engine) (records []Record) {
+	e.Records(func(r Record) { records = append(records, r) })
+	return records
+}

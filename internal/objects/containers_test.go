@@ -242,28 +242,35 @@ func (h *history) references() {
 	}
 }
 
+// newHistory returns a history of containers of every type.
+func newHistory(t *testing.T, seed uint64) *history {
+	w := newWorld(t, 3, func(c *engine.Config) { c.MaxItems = 300 })
+	h := &history{t: t, w: w, r: rand.New(rand.NewPCG(seed, 3))}
+	make := func(name, typeid string, args ...any) {
+		var o wire.Ref
+		for _, c := range w.clients {
+			o = c.named(name, typeid, args...)
+		}
+		h.refs = append(h.refs, o)
+	}
+	make("d", "dict")
+	make("e", "dict")
+	make("l", "list")
+	make("m", "list")
+	make("s", "set")
+	make("n", "Namespace")
+	make("v", "Value", "i", 1)
+	make("w", "Value", "h", 1, true)
+	make("a", "Array", "h", []any{1, 2, 3})
+	return h
+}
+
 // TestContainerHistories makes random calls from several sessions that come and
 // go. Each history is replayed, and in the end nothing may be held by error.
 func TestContainerHistories(t *testing.T) {
 	for seed := range uint64(12) {
-		w := newWorld(t, 3, func(c *engine.Config) { c.MaxItems = 300 })
-		h := &history{t: t, w: w, r: rand.New(rand.NewPCG(seed, 3))}
-		make := func(name, typeid string, args ...any) {
-			var o wire.Ref
-			for _, c := range w.clients {
-				o = c.named(name, typeid, args...)
-			}
-			h.refs = append(h.refs, o)
-		}
-		make("d", "dict")
-		make("e", "dict")
-		make("l", "list")
-		make("m", "list")
-		make("s", "set")
-		make("n", "Namespace")
-		make("v", "Value", "i", 1)
-		make("w", "Value", "h", 1, true)
-		make("a", "Array", "h", []any{1, 2, 3})
+		h := newHistory(t, seed)
+		w := h.w
 		named := len(h.refs)
 		sizes := func() string {
 			return regexp.MustCompile(`'sessions': \d`).ReplaceAllString(w.clients[0].do(server, "objects"), "")
@@ -476,7 +483,7 @@ func TestByteLimit(t *testing.T) {
 		long[i] = byte(i)
 	}
 	var keys []any
-	for i := range 3000 {
+	for i := range 290 {
 		keys = append(keys, vtuple{i, 1})
 	}
 	for _, call := range []struct {
@@ -494,4 +501,48 @@ func TestByteLimit(t *testing.T) {
 	c.want("['value']", l, "value")
 	c.want("0", d, "len")
 	c.want("set()", s, "value")
+}
+
+// TestFreezeContainers freezes containers between calls and encodes them at the
+// end: chunks that a frozen state reads are not changed.
+func TestFreezeContainers(t *testing.T) {
+	h := newHistory(t, 5)
+	h.w.journal.Twin = nil
+	var many []any
+	for i := range 290 {
+		many = append(many, i)
+	}
+	q := h.w.clients[0].named("q", "Queue")
+	h.w.clients[0].ok(q, "put_many", many)
+	h.w.clients[0].ok(h.w.clients[0].named("big", "list"), "extend", many)
+	type moment struct {
+		records []engine.Record
+		want    []byte
+	}
+	var moments []moment
+	for i := range 600 {
+		if i%20 == 0 {
+			moments = append(moments, moment{frozen(h.w.e), h.w.e.Dump(nil)})
+		}
+		h.step(i)
+		h.w.clients[0].do(q, "get")
+	}
+	for i, m := range moments {
+		var got []byte
+		for _, r := range m.records {
+			_, _ = r.Pieces(nil, func(p []byte) error {
+				got = append(got, p...)
+				return nil
+			})
+		}
+		if !bytes.Equal(got, m.want) {
+			t.Fatalf("moment %d has changed since", i)
+		}
+	}
+}
+
+// frozen returns the records of a state.
+func frozen(e *engine.Engine) (records []engine.Record) {
+	e.Records(func(r engine.Record) { records = append(records, r) })
+	return records
 }
