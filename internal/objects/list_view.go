@@ -126,7 +126,12 @@ func (v repeatView) Append(b []byte, pause engine.Pause) []byte {
 const maxBlocks = 1 << 19
 
 // repeated returns how many blocks the elements take n times.
-func (q *seq) repeated(n int) int { return max(len(q.blocks)*n, q.n*n/blockCap) }
+func (q *seq) repeated(n int) int {
+	if q.n < blockCap {
+		return q.n * n / blockCap
+	}
+	return len(q.blocks) * n
+}
 
 // multiply repeats the elements n times, n > 0, sharing blocks.
 func (q *seq) multiply(n int) {
