@@ -5,9 +5,18 @@ import "github.com/syncmanager/syncmanager/internal/wire"
 // collect destroys the objects that no session, name or call reaches: cycles
 // of containers. It looks only at objects that hold references: without one an
 // object is in no cycle, and goes with the last that holds it.
+//
+// What is in a lost cycle is pinned by values alone. If nothing is, nothing is lost,
+// and no container is walked over. While a reply is made outside, it may refer to what
+// is lost otherwise: the next time will do.
 func (e *Engine) collect() {
+	alone := false
 	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		o.marked, o.inside = false, 0
+		alone = alone || o.pins == o.kept
+	}
+	if !alone || e.computing.Len() > 0 {
+		return
 	}
 	for o := e.refer.First(); o != nil; o = o.inRefs.Next() {
 		if !e.eachTarget(o, func(t *Object) { t.inside++ }) {
