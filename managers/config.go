@@ -27,8 +27,9 @@ type Config struct {
 	// MaxMessage bounds one message in bytes, either way. 0 means
 	// DefaultMaxMessage.
 	MaxMessage int
-	// MaxUnsent bounds the bytes that wait for a client that does not read;
-	// above it the client is cut off. 0 means DefaultMaxUnsent.
+	// MaxUnsent is how many bytes may wait for a client: above it, its calls wait
+	// until it has read half of that. A client that reads nothing for its lease is
+	// cut off. 0 means DefaultMaxUnsent.
 	MaxUnsent int
 	// MaxStrangers bounds the connections that have not authenticated yet. 0
 	// means DefaultMaxStrangers.

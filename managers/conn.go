@@ -3,8 +3,10 @@ package managers
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/syncmanager/syncmanager/auth"
@@ -38,6 +40,11 @@ type conn struct {
 	renewed time.Time     // when the read deadline was last moved
 
 	way // of a server with a log
+
+	// Guarded by core.mu.
+	late    lateCalls // wait until the client has read more
+	backlog int       // what waited for the client when a batch began
+	made    int       // by the batch for the client, about
 }
 
 // origin is where a connection comes from.
@@ -79,9 +86,16 @@ func (c *conn) bye(err *wire.Error) {
 func (s *Server) serveConn(nc net.Conn, who auth.Peer, from origin) {
 	c := &conn{server: s, net: nc, who: who, origin: from}
 	remote := from.remote
-	c.out = link.NewOutbox(nc, link.OutboxConfig{Limit: s.config.MaxUnsent, OnError: func(err error) {
+	c.late.room = sync.NewCond(&s.core.mu)
+	// What waits is bounded by what is taken from the client: see late.go.
+	c.out = link.NewOutbox(nc, link.OutboxConfig{Limit: math.MaxInt, OnError: func(err error) {
+		if errors.Is(err, link.ErrStalled) {
+			s.log.Warn("client cut off", "remote", remote, "err", err)
+			return
+		}
 		s.log.Debug("connection lost", "remote", remote, "err", err)
 	}})
+	c.out.SetStall(s.config.HandshakeTimeout)
 	c.in = link.NewReader(nc, s.config.MaxMessage)
 	s.mu.Lock()
 	if s.closing {
@@ -116,6 +130,9 @@ func (c *conn) end(err error) {
 	if c.mux != nil {
 		c.mux.Close()
 	}
+	s.core.mu.Lock()
+	c.late = lateCalls{room: c.late.room, ended: true}
+	s.core.mu.Unlock()
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
@@ -158,7 +175,9 @@ func (c *conn) read() error {
 		}
 		c.fx.Reset()
 		now := k.now()
+		backlog := c.out.Backlog()
 		k.mu.Lock()
+		c.backlog, c.made = backlog, 0
 		if es := k.engine.Session(c.session.id); es == nil || es.Peer != any(c) {
 			// What a connection brings after another one has taken its place is
 			// sent again there, and may be out of date here.
@@ -177,13 +196,20 @@ func (c *conn) read() error {
 				break
 			}
 		}
+		late, held := c.later(), c.late.bytes > maxLate
 		k.settle(&c.fx)
 		k.mu.Unlock()
 		r.enter(&c.fx)
 		k.deliver(&c.fx)
+		if late {
+			c.awaitRoom()
+		}
 		if err != nil || c.closed {
 			r.stop()
 			return err
+		}
+		if (held || backlog > c.server.config.MaxUnsent) && c.readable() {
+			c.renewed = time.Time{} // it was not read meanwhile
 		}
 		c.renew()
 		if !r.serve() {
@@ -254,6 +280,7 @@ func (c *conn) greet() error {
 	default:
 		return wire.Errorf(wire.CodeProtocol, "message kind %d before OPEN or RESUME", kind)
 	}
+	c.out.SetStall(c.session.lease)
 	c.renew()
 	return nil
 }
@@ -275,7 +302,27 @@ func (c *conn) handle(kind byte, body []byte, now int64) error {
 	if err := c.parse(kind, body, now); err != nil {
 		return err
 	}
-	return c.server.core.do(&c.cmd, &c.fx)
+	k := c.server.core
+	switch kind {
+	case wire.KindCall:
+		if !c.late.empty() || c.full() {
+			c.late.put(c.call.Serial, body, c.in.Owned())
+			return nil
+		}
+		from := len(c.fx.Replies)
+		err := k.do(&c.cmd, &c.fx)
+		c.count(&c.fx, from)
+		return err
+	case wire.KindCancel:
+		if l := c.late.pull(c.cmd.Serial); l.body != nil {
+			// The engine knows of the CANCEL when the call comes, and does not run it.
+			if err := k.do(&c.cmd, &c.fx); err != nil {
+				return err
+			}
+			return c.apply(l, now, &c.fx)
+		}
+	}
+	return k.do(&c.cmd, &c.fx)
 }
 
 func (c *conn) pong(token uint64) {
@@ -291,11 +338,7 @@ func (c *conn) parse(kind byte, body []byte, now int64) error {
 		if err := wire.ParseCall(body, m); err != nil {
 			return err
 		}
-		*cmd = engine.Command{
-			Op: engine.OpCall, Now: now, Session: s.id, Serial: m.Serial, Acked: m.Acked, Object: m.Object,
-			Method: uint32(min(m.Method, 1<<31)), Name: m.Name, HasTimeout: m.Flags&wire.CallTimeout != 0,
-			Timeout: int64(min(m.Timeout, 1<<62)), Guard: m.Guard, Token: m.Token, Args: m.Args, Owned: c.in.Owned(),
-		}
+		*cmd = c.command(m, now, c.in.Owned())
 	case wire.KindAck:
 		m, err := wire.ParseAck(body, c.ranges[:0])
 		if err != nil {
@@ -317,4 +360,13 @@ func (c *conn) parse(kind byte, body []byte, now int64) error {
 		return wire.Errorf(wire.CodeProtocol, "unknown message kind %d", kind)
 	}
 	return nil
+}
+
+// command returns the command of a CALL.
+func (c *conn) command(m *wire.Call, now int64, owned bool) engine.Command {
+	return engine.Command{
+		Op: engine.OpCall, Now: now, Session: c.session.id, Serial: m.Serial, Acked: m.Acked, Object: m.Object,
+		Method: uint32(min(m.Method, 1<<31)), Name: m.Name, HasTimeout: m.Flags&wire.CallTimeout != 0,
+		Timeout: int64(min(m.Timeout, 1<<62)), Guard: m.Guard, Token: m.Token, Args: m.Args, Owned: owned,
+	}
 }

@@ -137,6 +137,12 @@ func (c *conn) readLogged() error {
 			}
 		}
 		l.log.Throttle()
+		if c.out.Backlog() > c.server.config.MaxUnsent/8 {
+			// The log has its calls in one order with all else: none of them can wait,
+			// so the connection does.
+			_ = c.out.WaitBacklog(c.server.context, c.server.config.MaxUnsent/8) // the read that follows meets the end
+			c.renewed = time.Time{}
+		}
 		c.renew()
 	}
 }

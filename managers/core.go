@@ -327,8 +327,11 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 		k.sent(&r, out.SendLarge(wire.KindReply, head[wire.HeadSize:], r.Value.Bytes()))
 		return
 	}
+	promised := sizeOf(&r)
+	out.Promise(promised)
 	t := &task{owner: out}
 	t.run = func(pause engine.Pause) {
+		defer out.Promise(-promised)
 		if pause.Over() {
 			return
 		}
@@ -348,6 +351,7 @@ func (k *core) sendLarge(out *link.Outbox, r engine.Reply) {
 		k.sent(&r, out.SendLarge(wire.KindReply, b[wire.HeadSize:]))
 	}
 	if !k.server.places.add(r.Session, t) {
+		out.Promise(-promised)
 		k.sent(&r, out.UnlockFlush(wire.AppendErrorReply(out.Lock(), r.Serial, errTasks)))
 	}
 }

@@ -41,7 +41,7 @@ func (s *Server) openSession(c *conn, m *wire.Open) (*session, error) {
 	info := &engine.SessionInfo{
 		Program: m.Program, Host: m.Host, PID: m.PID, Remote: c.remote, KeyName: c.who.KeyName,
 		Role: engine.Role(c.who.Role), Prefixes: c.who.Prefixes, Trusted: c.trusted(),
-		Secret: c.who.SessionKey, KeyPrint: c.who.KeyID(), Lease: int64(lease), MaxMessage: s.config.MaxMessage,
+		Secret: c.who.SessionKey, KeyPrint: c.who.KeyID(), Lease: int64(lease), MaxMessage: s.frameLimit(m),
 	}
 	var id uint64
 	err := k.command(&engine.Command{Op: engine.OpOpen, Open: info}, nil, func(e *engine.Engine, fx *engine.Effects) {
@@ -80,6 +80,18 @@ func (s *Server) recallSession(es *engine.Session) {
 	if entry, ok := s.keys.Current(ss.who); !ok || engine.Role(entry.Role) != es.Info.Role || !slices.Equal(entry.Prefixes, es.Info.Prefixes) {
 		s.checkKey(ss) // the keys were changed while no server ran
 	}
+}
+
+// leastFrame is the least that a client can ask for as its largest frame: errors
+// must fit.
+const leastFrame = 4 << 10
+
+// frameLimit returns how large a frame to a new client may be.
+func (s *Server) frameLimit(m *wire.Open) int {
+	if m.MaxMessage == 0 {
+		return s.config.MaxMessage
+	}
+	return int(min(max(m.MaxMessage, leastFrame), uint64(s.config.MaxMessage)))
 }
 
 // enterHost counts a session for its address.

@@ -51,7 +51,15 @@ func (s *Session) dial(ctx context.Context) (*conn, auth.Peer, error) {
 		in:   link.NewReader(nc, s.config.MaxMessage),
 	}
 	c.interrupter.conn = c
+	c.in.OnBytes(s.hear)
 	return c, who, nil
+}
+
+// hear notes that the server says something, if only a part of a large frame.
+func (s *Session) hear() {
+	if !s.heard.Load() {
+		s.heard.Store(true)
+	}
 }
 
 // close ends the connection at once.

@@ -53,7 +53,8 @@ type Config struct {
 	// server, which also bounds it.
 	Lease time.Duration
 
-	// MaxMessage bounds a frame that comes in, in bytes. What goes out is
+	// MaxMessage bounds a frame that comes in, in bytes: the server is told, and
+	// answers a call whose reply would be larger with ErrTooLarge. What goes out is
 	// bounded by the server.
 	MaxMessage int
 
@@ -160,6 +161,7 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	w, err := c.greet(bounded, wire.AppendOpen(nil, &wire.Open{
 		Version: wire.Version, Lease: uint64(max(config.Lease, 0) / time.Millisecond),
 		Program: clip(config.Program), Host: clip(host), PID: uint64(os.Getpid()),
+		MaxMessage: uint64(config.MaxMessage),
 	}))
 	if err != nil {
 		c.close()

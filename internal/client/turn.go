@@ -111,9 +111,6 @@ func (s *Session) readOne(c *conn, own *Call) error {
 		if err != nil {
 			return readError(err)
 		}
-		if !s.heard.Load() {
-			s.heard.Store(true)
-		}
 		// Replies stay in order with all else: the batch is delivered before a
 		// message of another kind is handled.
 		if kind == wire.KindReply {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -37,6 +38,9 @@ const (
 var (
 	// ErrOutboxFull is the error of an outbox whose peer does not read.
 	ErrOutboxFull = errors.New("the peer does not read: outbox is full")
+
+	// ErrStalled is the error of an outbox whose peer reads nothing any more.
+	ErrStalled = errors.New("the peer reads nothing")
 
 	// ErrClosed is the error of an outbox or a mux that was closed on this side.
 	ErrClosed = errors.New("connection is closed")
@@ -98,6 +102,10 @@ type Outbox struct {
 	silenced bool       // Close was called: the last alert may go out
 	err      error
 	changed  chan struct{} // closed when something was written; nil if nobody waits
+	promised int           // bytes of Promise
+	below    int           // onBelow is called when no more than that waits
+	onBelow  func()        // once; nil: nobody wants to know
+	stall    time.Duration // how long the peer may read nothing; 0: for ever
 	timer    *time.Timer   // of Shutdown
 }
 
@@ -211,6 +219,71 @@ func (o *Outbox) pendingLocked() int {
 		n += len(o.pend.b)
 	}
 	return n
+}
+
+// Backlog returns how many bytes wait, or are promised, beside the large frame
+// that is on its way: what a caller that comes now waits for behind others.
+func (o *Outbox) Backlog() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.backlogLocked()
+}
+
+func (o *Outbox) backlogLocked() int {
+	most := 0
+	for _, f := range o.low.active {
+		most = max(most, f.left)
+	}
+	return o.pendingLocked() + o.promised - most
+}
+
+// Promise counts n bytes in Backlog that will be sent when they are ready; -n takes
+// them out.
+func (o *Outbox) Promise(n int) {
+	o.mu.Lock()
+	o.promised += n
+	o.wakeLocked()
+	o.mu.Unlock()
+}
+
+// WhenBelow calls f once, on a goroutine of its own, when Backlog is n or less, or
+// the outbox has ended. A later call takes the place of one that waits.
+func (o *Outbox) WhenBelow(n int, f func()) {
+	o.mu.Lock()
+	o.below, o.onBelow = n, f
+	o.wakeLocked()
+	o.mu.Unlock()
+}
+
+// SetStall ends the outbox with ErrStalled when something waits and the peer has
+// read nothing of it for so long; 0 means never. It holds from the next write on.
+func (o *Outbox) SetStall(d time.Duration) {
+	o.mu.Lock()
+	o.stall = d
+	o.mu.Unlock()
+}
+
+// writeAll writes all of p, which may take as long as the peer likes, as long as it
+// reads.
+func (o *Outbox) writeAll(p []byte) error {
+	for len(p) > 0 {
+		o.mu.Lock()
+		stall := o.stall
+		o.mu.Unlock()
+		if stall > 0 {
+			_ = o.raw.SetWriteDeadline(time.Now().Add(stall)) // an error is the connection's end
+		}
+		n, err := o.write(p)
+		p = p[n:]
+		if err == nil || n > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("%w for %v", ErrStalled, stall)
+		}
+		return err
+	}
+	return nil
 }
 
 // Send appends one frame and flushes. A large body is copied; SendLarge keeps
@@ -329,7 +402,7 @@ func (o *Outbox) drain(inline bool) {
 	budget := inlineBudget
 	for o.refill() {
 		if !inline {
-			if _, err := o.write(o.rest); err != nil {
+			if err := o.writeAll(o.rest); err != nil {
 				o.fail(err)
 			}
 			o.rest = nil
@@ -452,6 +525,11 @@ func (o *Outbox) idleLocked() bool {
 }
 
 func (o *Outbox) wakeLocked() {
+	if o.onBelow != nil && (o.backlogLocked() <= o.below || o.err != nil) {
+		f := o.onBelow
+		o.onBelow = nil
+		go f()
+	}
 	if o.changed != nil {
 		close(o.changed)
 		o.changed = nil

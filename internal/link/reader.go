@@ -15,6 +15,7 @@ type Reader struct {
 	src io.Reader
 	tls *TLSConn // src, if it is one
 	hot *hot     // the socket under src, if it is one
+	tap func()   // called when bytes have come; may be nil
 	max int      // largest frame, kind byte and body
 
 	buf   *buffer // nil before the first read and after Release
@@ -52,6 +53,19 @@ func NewReader(src io.Reader, max int) *Reader {
 	}
 	r.SetMax(max)
 	return r
+}
+
+// OnBytes has f called whenever bytes have come, before a frame is whole. It is set
+// before the first read.
+func (r *Reader) OnBytes(f func()) { r.tap = f }
+
+// read reads from the stream.
+func (r *Reader) read(p []byte) (int, error) {
+	n, err := r.src.Read(p)
+	if n > 0 && r.tap != nil {
+		r.tap()
+	}
+	return n, err
 }
 
 // SetMax changes the largest frame that is accepted from now on; 0 means
@@ -214,7 +228,7 @@ func (r *Reader) fill() error {
 		return r.end(err)
 	}
 	if r.whole.total > 0 {
-		n, err := r.src.Read(r.whole.space(r.whole.left()))
+		n, err := r.read(r.whole.space(r.whole.left()))
 		r.whole.wrote(n)
 		r.ioEr = err
 		r.finishWhole()
@@ -224,7 +238,7 @@ func (r *Reader) fill() error {
 		// Straight to where it stays.
 		at := r.parts.find(r.into)
 		m := &r.parts.msgs[at]
-		n, err := r.src.Read(m.space(r.need))
+		n, err := r.read(m.space(r.need))
 		m.wrote(n)
 		r.ioEr = err
 		r.arrived(at, n)
@@ -232,7 +246,7 @@ func (r *Reader) fill() error {
 	}
 	r.room()
 	free := len(r.b) - r.w
-	n, err := r.src.Read(r.b[r.w:])
+	n, err := r.read(r.b[r.w:])
 	for more := r.tls != nil && n > 0; more && err == nil && n < free; {
 		var m int
 		m, err = r.tls.readHeld(r.b[r.w+n:])

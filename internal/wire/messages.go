@@ -41,6 +41,9 @@ type Open struct {
 	Program string
 	Host    string
 	PID     uint64
+	// MaxMessage is the largest frame that the client takes, in bytes; 0 leaves it
+	// to the server.
+	MaxMessage uint64
 }
 
 // Resume takes a session up again on a new connection.
@@ -152,6 +155,7 @@ func AppendOpen(b []byte, m *Open) []byte {
 	b = appendString(b, m.Program)
 	b = appendString(b, m.Host)
 	b = binary.AppendUvarint(b, m.PID)
+	b = binary.AppendUvarint(b, m.MaxMessage)
 	return end(b, at)
 }
 
@@ -360,6 +364,7 @@ func ParseOpen(body []byte) (Open, error) {
 	m.Program = strings.ToValidUTF8(string(f.bytes("program", maxText)), "?")
 	m.Host = strings.ToValidUTF8(string(f.bytes("host", maxText)), "?")
 	m.PID = f.uint("pid")
+	m.MaxMessage = f.uint("largest frame")
 	return m, f.done()
 }
 
