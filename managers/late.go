@@ -10,7 +10,8 @@ import (
 // A client may ask for more than it reads. While more than Config.MaxUnsent waits
 // for it, its calls wait too, as they came, until it has read half of that; what
 // else it sends is handled at once, so that its lease goes on and a CANCEL finds its
-// call. Above maxLate bytes of calls, or twice MaxUnsent, the connection is not read.
+// call. Above maxLate bytes of calls, or that and twice MaxUnsent of small replies and
+// PONGs, the connection is not read.
 // Nobody is cut off for reading slowly: the outbox ends a connection whose peer
 // reads nothing at all for a lease.
 
@@ -170,11 +171,11 @@ func (c *conn) apply(l lateCall, now int64, fx *engine.Effects) error {
 
 // readable waits until the connection may be read on. It reports whether it waited.
 func (c *conn) readable() bool {
-	limit := 2 * c.server.config.MaxUnsent
+	limit := 2*c.server.config.MaxUnsent + maxLate
 	waited := false
-	if c.out.Backlog() > limit {
+	if c.out.SmallPending() > limit {
 		waited = true
-		if c.out.Wait(c.server.context, limit) != nil {
+		if c.out.WaitSmall(c.server.context, limit) != nil {
 			return true // the read that follows meets the end
 		}
 	}

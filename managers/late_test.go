@@ -32,7 +32,7 @@ func (s *slowLink) Read(p []byte) (int, error) {
 func over(t *testing.T, s *Server, rate int, config client.Config) (*client.Session, *int) {
 	t.Helper()
 	links := new(int)
-	config.Dial = func(context.Context) (net.Conn, auth.Session, error) {
+	config.Dial = func(context.Context) (net.Conn, auth.Peer, error) {
 		*links++
 		ours, theirs := link.Pipe()
 		s.running.Add(1)

@@ -11,7 +11,9 @@
 //     never blocks: the writer asks the socket for what it takes at once and
 //     leaves the rest to a goroutine that ends when it has caught up. A read
 //     loop can therefore answer without ever waiting for a peer. A peer that
-//     does not read is cut off when what waits for it passes the limit.
+//     reads nothing at all for a while (SetStall) is cut off; how much may wait
+//     for one that reads slowly is up to the owner (Backlog, WhenBelow), or bounded
+//     by a limit.
 //   - Reader is the way in. It reads as much as there is and hands out frames
 //     in place, so that a caller handles all that has come and flushes once.
 //     On Linux the one connection of a process that is busy is read in blocking

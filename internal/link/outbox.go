@@ -549,6 +549,31 @@ func (o *Outbox) changedLocked() <-chan struct{} {
 // handed to the socket when it returns nil. It is how a sender that may block
 // keeps below the limit.
 func (o *Outbox) Wait(ctx context.Context, n int) error {
+	return o.wait(ctx, func() bool { return o.pendingLocked() <= n && (n > 0 || !o.writing) })
+}
+
+// SmallPending returns how many bytes of small frames wait, which nothing but the
+// peer's reading makes fewer.
+func (o *Outbox) SmallPending() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.smallLocked()
+}
+
+func (o *Outbox) smallLocked() int {
+	if o.pend == nil {
+		return 0
+	}
+	return len(o.pend.b)
+}
+
+// WaitSmall is Wait for SmallPending.
+func (o *Outbox) WaitSmall(ctx context.Context, n int) error {
+	return o.wait(ctx, func() bool { return o.smallLocked() <= n })
+}
+
+// wait flushes and blocks until done reports true under the lock.
+func (o *Outbox) wait(ctx context.Context, done func() bool) error {
 	o.Flush()
 	for {
 		o.mu.Lock()
@@ -557,7 +582,7 @@ func (o *Outbox) Wait(ctx context.Context, n int) error {
 			o.mu.Unlock()
 			return err
 		}
-		if o.pendingLocked() <= n && (n > 0 || !o.writing) {
+		if done() {
 			o.mu.Unlock()
 			return nil
 		}
