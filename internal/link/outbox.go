@@ -572,6 +572,11 @@ func (o *Outbox) WaitSmall(ctx context.Context, n int) error {
 	return o.wait(ctx, func() bool { return o.smallLocked() <= n })
 }
 
+// WaitBacklog is Wait for Backlog.
+func (o *Outbox) WaitBacklog(ctx context.Context, n int) error {
+	return o.wait(ctx, func() bool { return o.backlogLocked() <= n })
+}
+
 // wait flushes and blocks until done reports true under the lock.
 func (o *Outbox) wait(ctx context.Context, done func() bool) error {
 	o.Flush()
