@@ -132,7 +132,7 @@ func (a *app) command() *cobra.Command {
 	add(groupServer, a.pingCommand(), a.infoCommand(), a.clientCommand(), a.shutdownCommand())
 	add(groupObjects, a.lsCommand(), a.showCommand(), a.createCommand(), a.rmCommand(), a.callCommand(), a.objectCommand(), a.typesCommand())
 	add(groupTypes, a.dictCommand(), a.listCommand(), a.setCommand(), a.queueCommand(), a.lockCommand(), a.eventCommand(), a.barrierCommand())
-	add(groupLocal, a.contextCommand(), a.keygenCommand(), versionCommand())
+	add(groupLocal, a.contextCommand(), a.keygenCommand(), a.snapshotCommand(), a.journalCommand(), versionCommand())
 	cmd.InitDefaultHelpCmd()
 	for _, c := range cmd.Commands() {
 		if c.Name() == "help" {

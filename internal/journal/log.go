@@ -32,7 +32,8 @@ type Options struct {
 	Full   func(full bool)
 	Logger *slog.Logger
 
-	inline bool // no goroutine: segments are made when they are needed; for tests
+	readOnly bool // nothing is changed; for Check
+	inline   bool // no goroutine: segments are made when they are needed; for tests
 }
 
 // Log is an open log. Append and Compact are for one goroutine; everything else is
@@ -109,7 +110,7 @@ func (l *Log) load() error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if strings.HasSuffix(name, ".tmp") {
+		if strings.HasSuffix(name, ".tmp") && !l.o.readOnly {
 			if err := l.fs.Remove(name); err != nil {
 				return err
 			}
@@ -132,6 +133,9 @@ func (l *Log) load() error {
 	}
 	slices.Sort(numbers)
 	fresh := len(numbers) == 0 && len(l.snaps) == 0
+	if fresh && l.o.readOnly {
+		return errors.New("there is no log and no snapshot here")
+	}
 	l.markFile, l.mark, err = openMark(l.fs, fresh)
 	if f := (*FormatError)(nil); errors.As(err, &f) && l.o.AcceptLoss {
 		l.o.Logger.Warn("the mark is made again", "err", err)
@@ -160,7 +164,7 @@ func (l *Log) scanAll(numbers []uint64) error {
 	for i, n := range numbers {
 		name := segmentName(n)
 		if i > 0 && n != numbers[i-1]+1 {
-			if l.last.Index <= newest && torn == nil {
+			if l.last.Index <= newest && torn == nil && !l.o.readOnly {
 				// All of it was given up for a snapshot, in no order that is known.
 				if err := l.drop(); err != nil {
 					return err
@@ -225,7 +229,7 @@ func (l *Log) scanAll(numbers []uint64) error {
 		l.o.Logger.Warn("what follows is given up", "index", damage.Index, "file", damage.File, "offset", damage.Offset, "damage", damage.What)
 		return l.giveUp(numbers)
 	}
-	if torn != nil {
+	if torn != nil && !l.o.readOnly {
 		if err := l.wipe(torn); err != nil {
 			return err
 		}
