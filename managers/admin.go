@@ -22,6 +22,13 @@ func (s *Server) serve(j *job) done {
 		s.RequestShutdown()
 	case "connections":
 		d.value, d.err = s.connections(j.work.Args)
+	case "snapshot":
+		d.value = wire.AppendNil(nil)
+		if s.config.Durability == nil {
+			d.err = wire.Errorf(wire.CodeValue, "the server has no data directory (managerd --data-dir): its state is in memory alone")
+		} else if err := s.config.Durability.Snapshot(); err != nil {
+			d.err = wire.Errorf(wire.CodeUnavailable, "no snapshot was made: %v", err)
+		}
 	case "disconnect":
 		d.value, d.err = s.disconnect(j.work.Args)
 	default:

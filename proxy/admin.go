@@ -238,3 +238,10 @@ func (m *Manager) Collect(ctx context.Context) (int, error) {
 func (m *Manager) Shutdown(ctx context.Context) error {
 	return client.Exec(ctx, m.s.NewServerCall(&client.ServerShutdown, 0))
 }
+
+// Snapshot has a server with a data directory write its state down there, and
+// returns when that is safe on disk. The session needs the role admin. A server
+// without a data directory fails with ErrValue.
+func (m *Manager) Snapshot(ctx context.Context) error {
+	return client.Exec(ctx, m.s.NewServerCall(&client.ServerSnapshot, 0))
+}

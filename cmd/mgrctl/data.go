@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -14,15 +15,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/syncmanager/syncmanager/internal/journal"
+	"github.com/syncmanager/syncmanager/proxy"
 )
 
 // The verbs for a data directory work on its files, beside a server or without one.
 
 func (a *app) snapshotCommand() *cobra.Command {
-	cmd := group("snapshot", "Snapshots in a server's data directory", a.snapshotSaveCommand(), a.snapshotInspectCommand(), a.snapshotRestoreCommand())
+	cmd := group("snapshot", "Snapshots in a server's data directory", a.snapshotMakeCommand(), a.snapshotSaveCommand(), a.snapshotInspectCommand(), a.snapshotRestoreCommand())
 	cmd.Long = `Snapshots are the state of a server with a data directory (managerd --data-dir) at
-one index of its log. The server makes them; these verbs work on the files.`
+one index of its log. The server makes one after each 256 MiB or million commands of
+its log, and when it is asked to; the other verbs work on the files.`
 	return cmd
+}
+
+func (a *app) snapshotMakeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "make",
+		Short:   "Have the server write its state down now, and wait until that is safe",
+		Example: "  mgrctl snapshot make && mgrctl snapshot save /var/lib/syncmanager backup.snapshot",
+		Args:    nargs(0, 0),
+		RunE:    a.on(func(ctx context.Context, m *proxy.Manager, _ []string) error { return m.Snapshot(ctx) }),
+	}
 }
 
 // newestSnapshot returns the name of the newest snapshot that is whole.

@@ -37,4 +37,5 @@ var (
 	ServerWaiting      = Method{Type: "server", Name: "waiting", Number: firstMethod + 15, Flags: Reads}
 	ServerConnections  = Method{Type: "server", Name: "connections", Number: firstMethod + 16, Flags: Reads}
 	ServerDisconnect   = Method{Type: "server", Name: "disconnect", Number: firstMethod + 17}
+	ServerSnapshot     = Method{Type: "server", Name: "snapshot", Number: firstMethod + 18}
 )

@@ -64,6 +64,7 @@ func ServerType() *Type {
 		{Name: "waiting", Params: "ident", Result: "list", Flags: Reads | Admin, Fn: rootWaiting},
 		{Name: "connections", Params: "after=0, limit=1000", Result: "list", Flags: Reads | Admin, Fn: rootConnections},
 		{Name: "disconnect", Params: "connection", Result: "bool", Flags: Admin, Fn: rootDisconnect},
+		{Name: "snapshot", Result: "None", Flags: Admin, Fn: toServer},
 	}}
 	t.prepare()
 	return t
