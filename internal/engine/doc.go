@@ -54,7 +54,8 @@
 // objects are there. A new type needs no more: the tests' harness (Twin) loads
 // the state after every command of every test, and a test that flips each field
 // of each struct demands that the dump shows it. Fields that are no state, such
-// as caches and counters, stand in a struct field named notState.
+// as caches and counters, stand in a struct named notState, or on that test's list
+// with the reason.
 //
 // # Objects
 //

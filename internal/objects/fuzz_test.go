@@ -39,3 +39,34 @@ func FuzzContainerCalls(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoadTypes loads any bytes as a state of the built-in types. None may panic;
+// what is taken for a state has a dump that is one again.
+func FuzzLoadTypes(f *testing.F) {
+	h := newHistory(&testing.T{}, 1)
+	h.w.t = f
+	c := h.w.clients[0]
+	c.ok(c.create("Lock"), "acquire")
+	c.ok(c.create("Semaphore", 2), "acquire")
+	c.create("Condition")
+	c.create("Barrier", 2)
+	q := c.create("PriorityQueue")
+	c.ok(q, "put", 1)
+	c.ok(q, "put", 2, 5.0)
+	c.ok(q, "receive", 1, 50.0)
+	f.Add(h.w.e.Dump(nil))
+	f.Fuzz(func(t *testing.T, state []byte) {
+		e := engine.New(Types()...)
+		if e.LoadBytes(state) != nil {
+			return
+		}
+		again := e.Dump(nil)
+		second := engine.New(Types()...)
+		if err := second.LoadBytes(again); err != nil {
+			t.Fatalf("what was loaded and dumped is no state: %v", err)
+		}
+		if !bytes.Equal(second.Dump(nil), again) {
+			t.Fatal("what was loaded has another dump when it is loaded again")
+		}
+	})
+}
