@@ -30,11 +30,10 @@ its log, and when it is asked to; the other verbs work on the files.`
 
 func (a *app) snapshotMakeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "make",
-		Short:   "Have the server write its state down now, and wait until that is safe",
-		Example: "  mgrctl snapshot make && mgrctl snapshot save /var/lib/syncmanager backup.snapshot",
-		Args:    nargs(0, 0),
-		RunE:    a.on(func(ctx context.Context, m *proxy.Manager, _ []string) error { return m.Snapshot(ctx) }),
+		Use:   "make",
+		Short: "Have the server write its state down now, and wait until that is safe",
+		Args:  nargs(0, 0),
+		RunE:  a.on(func(ctx context.Context, m *proxy.Manager, _ []string) error { return m.Snapshot(ctx) }),
 	}
 }
 
@@ -65,10 +64,9 @@ func newestSnapshot(d journal.Dir) (journal.SnapshotInfo, error) {
 
 func (a *app) snapshotSaveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "save DIR FILE",
-		Short:   "Copy the newest snapshot of a data directory to a file, also while a server runs",
-		Example: "  mgrctl snapshot save /var/lib/syncmanager backup.snapshot",
-		Args:    nargs(2, 2),
+		Use:   "save DIR FILE",
+		Short: "Copy the newest snapshot of a data directory to a file, also while a server runs",
+		Args:  nargs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			info, err := newestSnapshot(journal.Dir(args[0]))
 			if err != nil {
@@ -100,10 +98,9 @@ func (a *app) snapshotSaveCommand() *cobra.Command {
 
 func (a *app) snapshotInspectCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "inspect FILE",
-		Short:   "Check a snapshot and say what it is",
-		Example: "  mgrctl snapshot inspect backup.snapshot",
-		Args:    nargs(1, 1),
+		Use:   "inspect FILE",
+		Short: "Check a snapshot and say what it is",
+		Args:  nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			info, err := journal.CheckSnapshot(journal.Dir(filepath.Dir(args[0])), filepath.Base(args[0]))
 			if err != nil {
@@ -125,9 +122,8 @@ func (a *app) snapshotRecord(info journal.SnapshotInfo) error {
 
 func (a *app) snapshotRestoreCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "restore FILE DIR",
-		Short:   "Begin a new data directory with a snapshot",
-		Example: "  mgrctl snapshot restore backup.snapshot /var/lib/syncmanager2",
+		Use:   "restore FILE DIR",
+		Short: "Begin a new data directory with a snapshot",
 		Long: `Begin a new data directory with a snapshot. It gets a lineage of its own: clients
 whose sessions are newer than the snapshot are told so, instead of going on with a
 state that does not know what they did.`,
@@ -164,10 +160,9 @@ func (a *app) journalCommand() *cobra.Command {
 
 func (a *app) journalVerifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify DIR",
-		Short:   "Check every record of the log and every byte of the snapshots; nothing is changed",
-		Example: "  mgrctl journal verify /var/lib/syncmanager",
-		Args:    nargs(1, 1),
+		Use:   "verify DIR",
+		Short: "Check every record of the log and every byte of the snapshots; nothing is changed",
+		Args:  nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := journal.Check(journal.Dir(args[0]), nil)
 			if err != nil {
@@ -182,10 +177,9 @@ func (a *app) journalVerifyCommand() *cobra.Command {
 
 func (a *app) journalDumpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "dump DIR",
-		Short:   "List the log's entries: index, term, type, bytes and the content in hexadecimal",
-		Example: "  mgrctl journal dump /var/lib/syncmanager",
-		Args:    nargs(1, 1),
+		Use:   "dump DIR",
+		Short: "List the log's entries: index, term, type, bytes and the content in hexadecimal",
+		Args:  nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, err := journal.Check(journal.Dir(args[0]), func(e journal.Entry) error {
 				return a.line(fmt.Sprintf("%d\t%d\t%d\t%d\t%x", e.Index, e.Term, e.Type, len(e.Data), e.Data))

@@ -73,12 +73,18 @@ var extras = map[string]struct {
 	"barrier reset": {nil, "mgrctl barrier reset start"},
 	"barrier get":   {nil, "mgrctl barrier get start"},
 
-	"context add": {nil, "mgrctl context add work --address tcp://server:21600 --authkey-file authkey --use"},
-	"context ls":  {[]string{"list"}, "mgrctl context ls"},
-	"context use": {nil, "mgrctl context use work\nmgrctl context use ''"},
-	"context rm":  {[]string{"del", "remove"}, "mgrctl context rm work"},
-	"keygen":      {nil, "mgrctl keygen authkey\nmgrctl keygen > authkey"},
-	"version":     {nil, "mgrctl version"},
+	"context add":      {nil, "mgrctl context add work --address tcp://server:21600 --authkey-file authkey --use"},
+	"context ls":       {[]string{"list"}, "mgrctl context ls"},
+	"context use":      {nil, "mgrctl context use work\nmgrctl context use ''"},
+	"context rm":       {[]string{"del", "remove"}, "mgrctl context rm work"},
+	"keygen":           {nil, "mgrctl keygen authkey\nmgrctl keygen > authkey"},
+	"version":          {nil, "mgrctl version"},
+	"snapshot make":    {examples: "mgrctl snapshot make"},
+	"snapshot save":    {examples: "mgrctl snapshot save /var/lib/syncmanager backup.snapshot"},
+	"snapshot inspect": {examples: "mgrctl snapshot inspect backup.snapshot"},
+	"snapshot restore": {examples: "mgrctl snapshot restore backup.snapshot /var/lib/syncmanager2"},
+	"journal verify":   {examples: "mgrctl journal verify /var/lib/syncmanager"},
+	"journal dump":     {examples: "mgrctl journal dump /var/lib/syncmanager"},
 }
 
 // document gives the commands below cmd their extras.
