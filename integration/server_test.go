@@ -86,6 +86,8 @@ func serverMethods(e *env) {
 	is(e, "a call of it", errOf(lock.Locked(ctx)), proxy.ErrRemoved)
 	is(e, "removing it again", e.m2.Remove(ctx, name+".lock"), proxy.ErrNotFound)
 
+	is(e, "a snapshot of a server without a data directory", e.m.Snapshot(ctx), proxy.ErrValue)
+
 	// What is released is gone, cycles as well.
 	a := must1[*proxy.List[any]](e)(proxy.NewList[any](ctx, e.m))
 	b := must1[*proxy.List[any]](e)(proxy.NewList[any](ctx, e.m))
