@@ -1,7 +1,6 @@
 package managers
 
 import (
-	"fmt"
 	"reflect"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
@@ -78,13 +77,6 @@ func (f *function) arguments(mem *argMemory, args []reflect.Value, raw []byte, c
 		return nil, wire.Errorf(wire.CodeType, "%s: %v", f.name, err)
 	}
 	least := f.least()
-	if n := r.NArgs(); n < least || n > least && !f.variadic {
-		want := fmt.Sprint(least)
-		if f.variadic {
-			want = "at least " + want
-		}
-		return nil, wire.Errorf(wire.CodeType, "%s(%s) takes %s arguments, got %d", f.name, f.params(), want, n)
-	}
 	for i := 0; r.More(); i++ {
 		var s slot
 		switch {

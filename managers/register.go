@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -137,7 +138,7 @@ func (s *Server) RegisterValue(typeid string, value any, options TypeOptions) er
 func (s *Server) register(typeid string, construct *function, t reflect.Type, options TypeOptions) error {
 	g := &goType{construct: construct, methods: make(map[string]*function), toTypeid: options.MethodToTypeid, parallel: options.Concurrent}
 	g.typ = &engine.Type{
-		Name: typeid, Params: construct.params(), Outside: true, NoCreate: options.NoCreate, Singleton: options.Singleton,
+		Name: typeid, Params: construct.params(), Takes: construct.takes(), Outside: true, NoCreate: options.NoCreate, Singleton: options.Singleton,
 	}
 	if t.Kind() == reflect.Interface && options.Exposed == nil {
 		options.Exposed = []string{}
@@ -163,7 +164,7 @@ func (s *Server) register(typeid string, construct *function, t reflect.Type, op
 			return fmt.Errorf("register %q: %w", typeid, err)
 		}
 		g.methods[m.Name] = f
-		method := engine.Method{Name: m.Name, Params: f.params(), Result: f.results()}
+		method := engine.Method{Name: m.Name, Params: f.params(), Takes: f.takes(), Result: f.results()}
 		if slices.Contains(options.Reads, m.Name) {
 			method.Flags |= engine.Reads
 		}
@@ -249,6 +250,15 @@ func newFunction(name string, fn reflect.Value, receiver bool) (*function, error
 		f.out, f.err = f.out[:n-1], true
 	}
 	return f, nil
+}
+
+// takes is the part of the signature that the engine checks.
+func (f *function) takes() *engine.Signature {
+	s := &engine.Signature{Least: f.least(), Most: f.least()}
+	if f.variadic {
+		s.Most = math.MaxInt
+	}
+	return s
 }
 
 func (f *function) params() string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/syncmanager/syncmanager/internal/client"
@@ -25,31 +24,15 @@ import (
 //	}
 type Condition struct {
 	base[conditionKind]
-	lock int32 // one of lockUnknown ...; atomic
 }
-
-// What is known of a Condition's lock. A Lock takes no owner when it is
-// released.
-const (
-	lockUnknown = iota
-	lockPlain
-	lockReentrant
-)
 
 // NewCondition makes a condition without a name, over the Lock or RLock that is
 // given, or over an RLock of its own if lock is nil.
 func NewCondition(ctx context.Context, m *Manager, lock Proxy) (*Condition, error) {
-	var args []any
-	kind := int32(lockReentrant)
-	if lock != nil {
-		args = append(args, lock.Reference())
-		kind = lockUnknown
+	if lock == nil {
+		return create[Condition](ctx, m)
 	}
-	k, err := create[Condition](ctx, m, args...)
-	if err == nil {
-		k.lock = kind
-	}
-	return k, err
+	return create[Condition](ctx, m, lock.Reference())
 }
 
 // OpenCondition opens the condition of that name, and makes one over an RLock of
@@ -62,43 +45,11 @@ func (k *Condition) acquire(ctx context.Context, owner Owner, w wait) (*Hold, er
 	c := k.begin(ctx, &conditionAcquire, 1)
 	w.apply(c)
 	client.Arg(c, owner.id)
-	h, err := acquire(ctx, k.object, c, owner, k)
-	if err != nil || atomic.LoadInt32(&k.lock) != lockUnknown {
-		return h, err
-	}
-	// Before anything can go wrong: the release must know it.
-	if _, err := k.plain(context.WithoutCancel(ctx)); err != nil {
-		h.over(lost(err))
-		return nil, err
-	}
-	return h, nil
+	return acquire(ctx, k.object, c, owner, k)
 }
 
 func (k *Condition) end(ctx context.Context, h *hold) error {
-	if atomic.LoadInt32(&k.lock) == lockPlain {
-		return end1(ctx, k.object, &conditionRelease, h.token.Load())
-	}
 	return end2(ctx, k.object, &conditionRelease, h.owner.id, h.token.Load())
-}
-
-// plain reports whether the condition's lock is a Lock, which takes no owner
-// when it is released. The lock must be held: the hold of an RLock has an owner,
-// and that of a Lock which was acquired here has none.
-func (k *Condition) plain(ctx context.Context) (bool, error) {
-	if atomic.LoadInt32(&k.lock) == lockUnknown {
-		info, err := k.Holder(ctx)
-		switch {
-		case err != nil:
-			return false, err
-		case info == nil:
-			return false, wire.Errorf(wire.CodeNotHeld, "%s is not held", k)
-		case info.Owned:
-			atomic.StoreInt32(&k.lock, lockReentrant)
-		default:
-			atomic.StoreInt32(&k.lock, lockPlain)
-		}
-	}
-	return atomic.LoadInt32(&k.lock) == lockPlain, nil
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and
@@ -229,18 +180,6 @@ func (k *Condition) NotifyAll(ctx context.Context, h *Hold) error {
 // Release releases the lock once for the owner of an RLock, or a Lock whoever
 // has it.
 func (k *Condition) Release(ctx context.Context, owner Owner) error {
-	ask, cancel := ctx, context.CancelFunc(func() {})
-	if ctx.Err() != nil { // which does not keep it from being released
-		ask, cancel = context.WithTimeout(context.WithoutCancel(ctx), client.DefaultVerdict)
-	}
-	plain, err := k.plain(ask)
-	cancel()
-	switch {
-	case err != nil:
-		return err
-	case plain:
-		return end0(ctx, k.object, &conditionRelease)
-	}
 	return end1(ctx, k.object, &conditionRelease, owner.id)
 }
 

@@ -37,6 +37,7 @@ type Call struct {
 	// Owned by the engine.
 	guard    uint64 // the lock whose hold the call is conditional on, or 0
 	token    uint64
+	sig      *Signature // of what Args are for: the method, or a constructor
 	argRefs  bool
 	argBytes int  // of all arguments, if they are the engine's for good, else 0
 	redone   bool // the reply says that an item is delivered again
@@ -172,15 +173,22 @@ func (c *Call) Fail(err error) {
 	c.open()
 	we, ok := err.(*wire.Error)
 	if !ok {
-		we = argError(c, err)
+		we = argError(c.Object, c.Method, err)
 	}
 	c.err = we
 	c.finish()
 }
 
-// argError turns the errors of the argument reader into ErrType.
-func argError(c *Call, err error) *wire.Error {
-	return wire.Errorf(wire.CodeType, "%s.%s: %s", c.Object.Type.Name, c.Method.Name, err.Error())
+// argError turns what is wrong with the arguments into ErrType.
+func argError(o *Object, m *Method, err error) *wire.Error {
+	return wrongArgs(o.Type.Name+"."+m.Name, m.Params, err)
+}
+
+func wrongArgs(name, params string, err error) *wire.Error {
+	if _, ok := err.(*miscount); ok {
+		return wire.Errorf(wire.CodeType, "%s(%s) %v", name, params, err)
+	}
+	return wire.Errorf(wire.CodeType, "%s(%s): %v", name, params, err)
 }
 
 // finish sends the reply and decides whether it is kept.
@@ -423,6 +431,10 @@ func (e *Engine) call(cmd *Command) error {
 		e.refuse(s, cmd.Serial, refusal)
 		return nil
 	}
+	if err := m.Takes.check(args); err != nil {
+		e.refuse(s, cmd.Serial, argError(o, m, err))
+		return nil
+	}
 	if argRefs {
 		if err := e.resolveAll(cmd.Args); err != nil {
 			e.refuse(s, cmd.Serial, wire.AsError(err))
@@ -437,7 +449,7 @@ func (e *Engine) call(cmd *Command) error {
 		c.free = nil
 	}
 	c.Session, c.Serial, c.Object, c.Method, c.Args, c.argRefs = s, cmd.Serial, o, m, args, argRefs
-	c.guard, c.token = cmd.Guard, cmd.Token
+	c.guard, c.token, c.sig = cmd.Guard, cmd.Token, m.Takes
 	if cmd.Owned {
 		c.argBytes = len(cmd.Args)
 	}

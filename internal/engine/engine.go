@@ -83,7 +83,9 @@ func (e *Engine) AddType(t *Type) error {
 	if _, ok := e.types[t.Name]; ok {
 		return wire.Errorf(wire.CodeExists, "typeid %q is registered already", t.Name)
 	}
-	t.prepare()
+	if err := t.prepare(); err != nil {
+		return wire.Errorf(wire.CodeValue, "%v", err)
+	}
 	e.types[t.Name] = t
 	return nil
 }

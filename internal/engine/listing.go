@@ -68,14 +68,7 @@ func (s *selection) takes(o *Object) bool { return !s.only || slices.Contains(s.
 
 // page takes the limit of a listing.
 func page(c *Call) (int, bool) {
-	if !c.Args.More() {
-		return maxPage, true
-	}
-	n, err := c.Args.Int()
-	if err != nil {
-		c.Fail(err)
-		return 0, false
-	}
+	n := c.Int()
 	if n < 1 || n > maxPage {
 		c.Fail(wire.Errorf(wire.CodeValue, "a limit of %d; it lies between 1 and %d", n, maxPage))
 		return 0, false
@@ -86,18 +79,13 @@ func page(c *Call) (int, bool) {
 // rootNames lists named objects in the order of their names.
 func rootNames(o *Object, c *Call) {
 	e := o.engine
-	var prefix, after string
-	if c.Args.More() {
-		var ok bool
-		if prefix, ok = text(c, "prefix", maxName); !ok {
-			return
-		}
+	prefix, ok := text(c, "prefix", maxName)
+	if !ok {
+		return
 	}
-	if c.Args.More() {
-		var ok bool
-		if after, ok = text(c, "cursor", maxName); !ok {
-			return
-		}
+	after, ok := text(c, "cursor", maxName)
+	if !ok {
+		return
 	}
 	limit, ok := page(c)
 	if !ok {
@@ -158,11 +146,7 @@ func skipTo(s *Session, name string) (next string, skips bool) {
 // rootWaiting lists the calls that wait on an object, the first come first: who
 // waits for what, to be put beside who holds what.
 func rootWaiting(o *Object, c *Call) {
-	id, err := c.Args.Uint()
-	if err != nil {
-		c.Fail(err)
-		return
-	}
+	id := c.Uint()
 	target := o.engine.objects[id]
 	if target == nil {
 		c.Fail(wire.Errorf(wire.CodeUnknownObject, "no object %d", id))
@@ -229,40 +213,19 @@ func appendObject(b []byte, o *Object, state bool) []byte {
 	return b
 }
 
-// cursor takes the id that a listing goes on after.
-func cursor(c *Call) (uint64, bool) {
-	if !c.Args.More() {
-		return 0, true
-	}
-	id, err := c.Args.Uint()
-	if err != nil {
-		c.Fail(err)
-		return 0, false
-	}
-	return id, true
-}
-
 // rootObjects lists objects in the order of their creation: [next, rows], with
 // next 0 at the end. With a session it lists those that the session refers to,
 // and a page ends after maxScan objects, also without a row.
 func rootObjects(o *Object, c *Call) {
 	e := o.engine
-	after, ok := cursor(c)
-	if !ok {
-		return
-	}
+	after := c.Uint()
 	limit, ok := page(c)
 	if !ok {
 		return
 	}
 	var only *Session
-	if c.Args.More() {
-		id, err := c.Args.Uint()
-		if err != nil {
-			c.Fail(err)
-			return
-		}
-		if only = e.sessions[id]; only == nil && id != 0 {
+	if id := c.Uint(); id != 0 {
+		if only = e.sessions[id]; only == nil {
 			c.Fail(wire.Errorf(wire.CodeNotFound, "no session %d", id))
 			return
 		}
@@ -319,10 +282,7 @@ func rootObjects(o *Object, c *Call) {
 // rootObjects.
 func rootSessions(o *Object, c *Call) {
 	e := o.engine
-	after, ok := cursor(c)
-	if !ok {
-		return
-	}
+	after := c.Uint()
 	limit, ok := page(c)
 	if !ok {
 		return

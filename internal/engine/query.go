@@ -34,7 +34,7 @@ func (e *Engine) Query(cmd *Command, fx *Effects) bool {
 		return false
 	}
 	args, err := wire.NewReader(cmd.Args)
-	if err != nil {
+	if err != nil || m.Takes.check(args) != nil {
 		return false
 	}
 	c := e.free
@@ -44,7 +44,7 @@ func (e *Engine) Query(cmd *Command, fx *Effects) bool {
 		e.free = c.free
 		c.free = nil
 	}
-	c.Session, c.Serial, c.Object, c.Method, c.Args = s, cmd.Serial, o, m, args
+	c.Session, c.Serial, c.Object, c.Method, c.Args, c.sig = s, cmd.Serial, o, m, args, m.Takes
 	c.timer, c.timeout, c.query = -1, noTimeout, queryAsked
 	was := len(fx.Replies)
 	e.fx = fx

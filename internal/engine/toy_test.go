@@ -22,12 +22,12 @@ type boxed struct {
 }
 
 func toyTypes() []*Type {
-	return []*Type{boxType("box"), boxType("crate"), latchType(),
-		{Name: "ext", Outside: true, Methods: []Method{{Name: "go"}, {Name: "here", Fn: func(o *Object, c *Call) { c.ReturnNil() }}}},
-		{Name: "single", Outside: true, Singleton: true},
-		{Name: "closed", NoCreate: true, New: newBox, Load: loadBox},
-		{Name: "fails", New: func(o *Object, c *Call) error { return wire.Errorf(wire.CodeValue, "no") }},
-		{Name: "explodes", New: func(o *Object, c *Call) error { panic("constructor") }},
+	return []*Type{boxType("box"), boxType("crate"), latchType(), takesType(),
+		{Name: "ext", Params: "*any", Outside: true, Methods: []Method{{Name: "go", Params: "*any"}, {Name: "here", Fn: func(o *Object, c *Call) { c.ReturnNil() }}}},
+		{Name: "single", Params: "*any", Outside: true, Singleton: true},
+		{Name: "closed", Params: "*items", NoCreate: true, New: newBox, Load: loadBox},
+		{Name: "fails", Params: "*any", New: func(o *Object, c *Call) error { return wire.Errorf(wire.CodeValue, "no") }},
+		{Name: "explodes", Params: "*any", New: func(o *Object, c *Call) error { panic("constructor") }},
 	}
 }
 
@@ -44,18 +44,13 @@ func boxType(name string) *Type {
 	do := func(fn func(b *box, o *Object, c *Call)) Handler {
 		return func(o *Object, c *Call) { fn(o.State.(*box), o, c) }
 	}
-	return &Type{Name: name, New: newBox, Load: loadBox, Methods: []Method{
+	return &Type{Name: name, Params: "*items", New: newBox, Load: loadBox, Methods: []Method{
 		{Name: "len", Flags: Reads, Fn: do(func(b *box, o *Object, c *Call) { c.ReturnInt(int64(len(b.items))) })},
 		{Name: "peek", Flags: Reads, Fn: do((*box).peek)},
 		{Name: "all", Flags: Reads, Fn: do(func(b *box, o *Object, c *Call) { c.ReturnView(boxView(slices.Clone(b.items))) })},
 		{Name: "wait", Flags: Reads | Parks, Fn: do(func(b *box, o *Object, c *Call) { c.Park(&b.waiters) })},
-		{Name: "add", Flags: Grows, Fn: do(func(b *box, o *Object, c *Call) {
-			v, err := c.Args.Value()
-			if err != nil {
-				c.Fail(err)
-				return
-			}
-			b.add(o, c, v)
+		{Name: "add", Params: "item", Flags: Grows, Fn: do(func(b *box, o *Object, c *Call) {
+			b.add(o, c, c.Value())
 			b.Serve(o)
 			c.ReturnNil()
 		})},

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/syncmanager/syncmanager/internal/wire"
+import (
+	"fmt"
+
+	"github.com/syncmanager/syncmanager/internal/wire"
+)
 
 // Flags say what a method does. The engine decides by them who may call it and
 // whether its reply is kept.
@@ -43,7 +47,7 @@ const (
 // Method is one method of a type.
 type Method struct {
 	Name   string
-	Params string // for people: "key, default=None"
+	Params string // "key, default=None", see Signature; afterwards without the kinds
 	Result string // for people: "value"
 	Flags  Flags
 	Fn     Handler
@@ -59,6 +63,9 @@ type Method struct {
 	Granted func(o *Object, c *Call)
 	// Finish takes the result of Call.Outside.
 	Finish func(o *Object, c *Call, result any)
+
+	// Takes is made of Params, unless it is set: then these are for people alone.
+	Takes *Signature
 
 	number uint32
 }
@@ -78,8 +85,9 @@ const (
 // Type is an object type.
 type Type struct {
 	Name string
-	// Params describes the constructor for people.
+	// Params and Takes are those of the constructor, as a Method's.
 	Params string
+	Takes  *Signature
 	// New sets o.State from the call's remaining arguments. Nil: the type
 	// cannot be created by clients.
 	New func(o *Object, c *Call) error
@@ -140,15 +148,31 @@ type Holder interface {
 // Sizer is a State that tells how many entries it has.
 type Sizer interface{ Len() int }
 
-// prepare numbers the methods.
-func (t *Type) prepare() {
+// prepare numbers the methods and reads what they take.
+func (t *Type) prepare() error {
+	if err := prepare(&t.Params, &t.Takes); err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
 	t.byName = make(map[string]*Method, len(t.Methods))
 	for i := range t.Methods {
 		m := &t.Methods[i]
 		m.number = uint32(FirstMethod + i)
 		t.byName[m.Name] = m
+		if err := prepare(&m.Params, &m.Takes); err != nil {
+			return fmt.Errorf("%s.%s: %w", t.Name, m.Name, err)
+		}
 	}
 	t.known = len(t.Methods)
+	return nil
+}
+
+func prepare(params *string, takes **Signature) error {
+	if *takes != nil {
+		return nil
+	}
+	s, people, err := parseSignature(*params)
+	*params, *takes = people, &s
+	return err
 }
 
 // method returns the method that a call names, or nil.
@@ -189,17 +213,17 @@ func (t *Type) numbered(number uint32) *Method {
 
 // commonMethods are the methods of every object, by number.
 var commonMethods = []Method{
-	{Name: "repr", Result: "str", Flags: Reads, number: MethodRepr, Fn: func(o *Object, c *Call) {
+	{Takes: new(Signature), Name: "repr", Result: "str", Flags: Reads, number: MethodRepr, Fn: func(o *Object, c *Call) {
 		c.ReturnText(o.State.Repr())
 	}},
-	{Name: "value", Result: "value", Flags: Reads, number: MethodValue, Fn: func(o *Object, c *Call) {
+	{Takes: new(Signature), Name: "value", Result: "value", Flags: Reads, number: MethodValue, Fn: func(o *Object, c *Call) {
 		if raw, view := o.State.Value(); view != nil {
 			c.ReturnView(view)
 		} else {
 			c.Return(raw)
 		}
 	}},
-	{Name: "describe", Result: "dict", Flags: Reads, number: MethodDescribe, Fn: func(o *Object, c *Call) {
+	{Takes: new(Signature), Name: "describe", Result: "dict", Flags: Reads, number: MethodDescribe, Fn: func(o *Object, c *Call) {
 		c.ReturnBytes(describe(nil, o.Type))
 	}},
 }

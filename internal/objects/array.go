@@ -53,27 +53,15 @@ func arrayType() *engine.Type {
 }
 
 func newArray(o *engine.Object, c *engine.Call) error {
-	code, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
 	a := new(array)
-	if a.code, err = typecode(code); err != nil {
+	var err error
+	if a.code, err = typecode(c.Value()); err != nil {
 		return err
 	}
 	a.size = wire.ElementSize(a.code)
 	content := c.Args // the typecode and strict say how to read it
-	if _, err := c.Args.Value(); err != nil {
-		return err
-	}
-	if c.Args.More() {
-		if a.strict, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	c.Value()
+	a.strict = c.Truth()
 	data, err := a.pack(c, &content)
 	if err != nil {
 		return err
@@ -182,9 +170,6 @@ func (a *array) getitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	var buf [16]byte
 	c.ReturnBytes(appendElement(buf[:0], a.code, a.element(i)))
 	return nil
@@ -200,9 +185,6 @@ func (a *array) setitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	a.write(i, packed)
 	c.ReturnNil()
 	return nil
@@ -211,9 +193,6 @@ func (a *array) setitem(o *engine.Object, c *engine.Call) error {
 func (a *array) getslice(o *engine.Object, c *engine.Call) error {
 	s, err := sliceArgs(c, a.n)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	reply(c, a.view(s), s.count*a.size/8)
@@ -228,9 +207,6 @@ func (a *array) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	data, err := a.operand(c)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	n := len(data) / a.size
@@ -257,10 +233,7 @@ func (a *array) setslice(o *engine.Object, c *engine.Call) error {
 }
 
 func (a *array) operand(c *engine.Call) ([]byte, error) {
-	v, err := c.Args.Value()
-	if err != nil {
-		return nil, err
-	}
+	v := c.Value()
 	if wire.TypeOf(v) == wire.TypeRef {
 		other, err := resolve(c, readerOf(wire.Raw(v)))
 		if err != nil {
@@ -288,25 +261,16 @@ func (a *array) operand(c *engine.Call) ([]byte, error) {
 }
 
 func (a *array) len(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnInt(int64(a.n))
 	return nil
 }
 
 func (a *array) tolist(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	reply(c, arrayList{a.all()}, a.n)
 	return nil
 }
 
 func (a *array) typecode(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnBytes([]byte{0xa1, a.code})
 	return nil
 }

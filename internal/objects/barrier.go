@@ -24,7 +24,7 @@ type barrier struct {
 }
 
 func barrierType() *engine.Type {
-	return &engine.Type{Name: "Barrier", Params: "parties, action=None, timeout=None", New: newBarrier, Load: loadBarrier, Methods: []engine.Method{
+	return &engine.Type{Name: "Barrier", Params: "parties: int, action=None, timeout=None", New: newBarrier, Load: loadBarrier, Methods: []engine.Method{
 		{Name: "wait", Result: "int", Flags: engine.Parks, Fn: on(barrierWait), Leave: leaveBarrier},
 		{Name: "reset", Result: "None", Fn: on(barrierReset)},
 		{Name: "abort", Result: "None", Fn: on(barrierAbort)},
@@ -35,11 +35,7 @@ func barrierType() *engine.Type {
 }
 
 func newBarrier(o *engine.Object, c *engine.Call) error {
-	b := &barrier{id: o.ID, timeout: -1}
-	var err error
-	if b.parties, err = c.Args.Int(); err != nil {
-		return err
-	}
+	b := &barrier{id: o.ID, parties: c.Int(), timeout: -1}
 	if b.parties < 1 {
 		return wire.Errorf(wire.CodeValue, "parties must be >= 1")
 	}
@@ -65,9 +61,6 @@ func newBarrier(o *engine.Object, c *engine.Call) error {
 }
 
 func barrierWait(b *barrier, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if b.broken != nil {
 		return b.broken
 	}
@@ -117,9 +110,6 @@ func (b *barrier) fail(err *wire.Error, broken bool) {
 }
 
 func barrierReset(b *barrier, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	b.broken = nil
 	if b.waiters.Any() != nil {
 		b.fail(wire.Errorf(wire.CodeBrokenBarrier, "the barrier was reset by %s", partyText(c.Session)), false)
@@ -129,9 +119,6 @@ func barrierReset(b *barrier, o *engine.Object, c *engine.Call) error {
 }
 
 func barrierAbort(b *barrier, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	b.fail(wire.Errorf(wire.CodeBrokenBarrier, "the barrier is broken: aborted by %s", partyText(c.Session)), true)
 	c.ReturnNil()
 	return nil

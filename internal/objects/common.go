@@ -74,26 +74,6 @@ func appendText(b, text []byte) []byte {
 // bytes: a float of 9 bytes may print 24.
 const reprSpace = 16
 
-// one takes the only argument.
-func one(c *engine.Call) ([]byte, error) {
-	v, err := c.Args.Value()
-	if err != nil {
-		return nil, err
-	}
-	return v, c.Args.Done()
-}
-
-// two takes the only two arguments.
-func two(c *engine.Call) (a, b []byte, err error) {
-	if a, err = c.Args.Value(); err != nil {
-		return nil, nil, err
-	}
-	if b, err = c.Args.Value(); err != nil {
-		return nil, nil, err
-	}
-	return a, b, c.Args.Done()
-}
-
 // checkRoom refuses a container of more entries than the limit.
 func checkRoom(o *engine.Object, n int) error {
 	if limit := o.Engine().MaxItems(); limit > 0 && n > limit {
@@ -155,13 +135,7 @@ var errFound = errors.New("found")
 
 // limitArg takes the limit of a page.
 func limitArg(c *engine.Call) (int, error) {
-	if c.Args.Nil() {
-		return defaultPage, nil
-	}
-	n, err := c.Args.Int()
-	if err != nil {
-		return 0, err
-	}
+	n := c.Int()
 	if n < 1 || n > maxPage {
 		return 0, wire.Errorf(wire.CodeValue, "a limit of %d entries; it lies between 1 and %d", n, maxPage)
 	}
@@ -170,14 +144,10 @@ func limitArg(c *engine.Call) (int, error) {
 
 // versionArg takes the version that a strict reader expects, and compares it.
 func versionArg(c *engine.Call, version uint64) error {
-	if c.Args.Nil() {
+	if !c.Given() {
 		return nil
 	}
-	want, err := c.Args.Uint()
-	if err != nil {
-		return err
-	}
-	if want != version {
+	if want := c.Uint(); want != version {
 		return wire.Errorf(wire.CodeChanged, "the %s changed during iteration: version %d, not %d", c.Object.Type.Name, version, want)
 	}
 	return nil

@@ -25,15 +25,15 @@ type condition struct {
 }
 
 func conditionType() *engine.Type {
-	return &engine.Type{Name: "Condition", Params: "lock=None", New: newCondition, Load: loadCondition, Methods: []engine.Method{
-		{Name: "acquire", Params: "owner=0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquire), Leave: leaveAcquire, Undo: undoAcquire},
-		{Name: "release", Params: "owner=0, token=0 (token=0 over a Lock)", Result: "None", Fn: onMutex((*mutex).release)},
-		{Name: "wait", Params: "owner=0", Result: "bool", Flags: engine.Parks, Fn: on(conditionWait), Leave: leaveWait, Granted: waitGranted, Undo: undoWait},
-		{Name: "notify", Params: "n=1, owner=0", Result: "None", Fn: on(conditionNotify)},
-		{Name: "notify_all", Params: "owner=0", Result: "None", Fn: on(conditionNotifyAll)},
+	return &engine.Type{Name: "Condition", Params: "lock: ref|None = None", New: newCondition, Load: loadCondition, Methods: []engine.Method{
+		{Name: "acquire", Params: "owner: uint = 0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquireAs), Leave: leaveAcquire, Undo: undoAcquire},
+		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).releaseAs)},
+		{Name: "wait", Params: "owner: uint = 0", Result: "bool", Flags: engine.Parks, Fn: on(conditionWait), Leave: leaveWait, Granted: waitGranted, Undo: undoWait},
+		{Name: "notify", Params: "n: int = 1, owner: uint = 0", Result: "None", Fn: on(conditionNotify)},
+		{Name: "notify_all", Params: "owner: uint = 0", Result: "None", Fn: on(conditionNotifyAll)},
 		{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: onMutex((*mutex).isLocked)},
 		{Name: "holder", Result: "dict, or None", Flags: engine.Reads, Fn: onMutex((*mutex).holder)},
-		{Name: "token", Params: "owner=0", Result: "int", Flags: engine.Reads, Fn: on(conditionToken)},
+		{Name: "token", Params: "owner: uint = 0", Result: "int", Flags: engine.Reads, Fn: on(conditionToken)},
 	}}
 }
 
@@ -55,20 +55,10 @@ func (k *condition) over(target *engine.Object) bool {
 
 func newCondition(o *engine.Object, c *engine.Call) error {
 	k := conditionOf(o)
-	if !c.Args.Nil() {
-		r, err := c.Args.Ref()
-		if err != nil {
-			return err
-		}
-		target, refusal := o.Engine().Resolve(r.Ref())
-		if refusal != nil {
-			return refusal
-		}
+	if c.Given() {
+		target := c.Ref()
 		if !k.over(target) {
 			return wire.Errorf(wire.CodeType, "Condition(): its lock is a %s; it must be a Lock or an RLock", target.Type.Name)
-		}
-		if err := c.Args.Done(); err != nil {
-			return err
 		}
 		o.Pin(target)
 	}
@@ -81,23 +71,8 @@ func (k *condition) AppendState(b []byte) []byte { return k.m.AppendState(b) }
 
 func (k *condition) core() *mutex { return k.m }
 
-// ownerArg takes the optional owner, the last argument.
-func ownerArg(c *engine.Call) (uint64, error) {
-	var owner uint64
-	if c.Args.More() {
-		var err error
-		if owner, err = c.Args.Uint(); err != nil {
-			return 0, err
-		}
-	}
-	return owner, c.Args.Done()
-}
-
 func conditionWait(k *condition, o *engine.Object, c *engine.Call) error {
-	owner, err := ownerArg(c)
-	if err != nil {
-		return err
-	}
+	owner := c.Uint()
 	m := k.m
 	if !m.heldBy(c.Session, owner) {
 		return errNotWait
@@ -204,17 +179,8 @@ func (k *condition) notify(all bool) bool {
 }
 
 func conditionNotify(k *condition, o *engine.Object, c *engine.Call) error {
-	n := int64(1)
-	if c.Args.More() {
-		var err error
-		if n, err = c.Args.Int(); err != nil {
-			return err
-		}
-	}
-	owner, err := ownerArg(c)
-	if err != nil {
-		return err
-	}
+	n := c.Int()
+	owner := c.Uint()
 	if !k.m.heldBy(c.Session, owner) {
 		return errNotNotify
 	}
@@ -225,10 +191,7 @@ func conditionNotify(k *condition, o *engine.Object, c *engine.Call) error {
 }
 
 func conditionNotifyAll(k *condition, o *engine.Object, c *engine.Call) error {
-	owner, err := ownerArg(c)
-	if err != nil {
-		return err
-	}
+	owner := c.Uint()
 	if !k.m.heldBy(c.Session, owner) {
 		return errNotNotify
 	}
@@ -242,10 +205,7 @@ func conditionNotifyAll(k *condition, o *engine.Object, c *engine.Call) error {
 // conditionToken returns the fencing token of the owner's hold: a wait ends
 // with a new one.
 func conditionToken(k *condition, o *engine.Object, c *engine.Call) error {
-	owner, err := ownerArg(c)
-	if err != nil {
-		return err
-	}
+	owner := c.Uint()
 	if !k.m.heldBy(c.Session, owner) {
 		return wire.Errorf(wire.CodeNotHeld, "owner %d does not hold %s", owner, objectText(k.m.o))
 	}

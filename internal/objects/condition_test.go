@@ -76,7 +76,7 @@ func TestConditionLock(t *testing.T) {
 		b.named("cond", "Condition", l)
 		q := a.create("Queue")
 		a.want("error type: Condition(): its lock is a Queue; it must be a Lock or an RLock", server, "create", "Condition", q)
-		a.start(server, "create", "Condition", 3).within(wire.CodeType, "Condition(): argument", "got int, want object reference")
+		a.start(server, "create", "Condition", 3).within(wire.CodeType, "Condition(lock=None): argument", "got int, want object reference")
 
 		a.want("1", l, "acquire") // the lock itself is the condition's
 		x := a.start(k, "wait")

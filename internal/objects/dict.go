@@ -28,21 +28,21 @@ func dictType() *engine.Type {
 			{Name: "keys", Result: "list", Flags: reads, Fn: on((*dict).keys)},
 			{Name: "values", Result: "list", Flags: reads, Fn: on((*dict).values)},
 			{Name: "items", Result: "list of (key, value)", Flags: reads, Fn: on((*dict).items)},
-			{Name: "pop", Params: "key[, default]", Result: "value", Fn: on((*dict).pop)},
+			{Name: "pop", Params: "key, [default]", Result: "value", Fn: on((*dict).pop)},
 			{Name: "popitem", Result: "(key, value)", Fn: on((*dict).popitem)},
 			{Name: "setdefault", Params: "key, default=None", Result: "value", Flags: grows, Fn: on((*dict).setdefault)},
 			{Name: "update", Params: "pairs", Result: "None", Flags: grows, Fn: on((*dict).update), Finish: finishUpdate},
 			{Name: "clear", Result: "None", Fn: on((*dict).clear)},
 			{Name: "copy", Result: "dict", Flags: reads, Fn: on((*dict).copy)},
 			{Name: "merge", Params: "pairs", Result: "dict", Flags: reads, Fn: on((*dict).merge)},
-			{Name: "add", Params: "key, delta[, default]", Result: "value", Flags: grows, Fn: on((*dict).add)},
+			{Name: "add", Params: "key, delta, [default]", Result: "value", Flags: grows, Fn: on((*dict).add)},
 			{Name: "swap", Params: "key, value", Result: "value", Flags: grows, Fn: on((*dict).swap)},
-			{Name: "compare_and_swap", Params: "key, old, new, absent=False", Result: "bool", Flags: grows, Fn: on((*dict).compareAndSwap)},
+			{Name: "compare_and_swap", Params: "key, old, new, absent: bool = False", Result: "bool", Flags: grows, Fn: on((*dict).compareAndSwap)},
 			{Name: "compare_and_delete", Params: "key, old", Result: "bool", Fn: on((*dict).compareAndDelete)},
 			{Name: "get_many", Params: "keys", Result: "list of [found, value]", Flags: reads, Fn: on((*dict).getMany)},
 			{Name: "set_many", Params: "pairs", Result: "int", Flags: grows, Fn: on((*dict).update), Finish: finishUpdate},
 			{Name: "delete_many", Params: "keys", Result: "int", Fn: on((*dict).deleteMany)},
-			{Name: "scan", Params: "after=0, limit=1000, what='items', version=None", Result: "[next, version, rows]", Flags: reads, Fn: on((*dict).scan)},
+			{Name: "scan", Params: "after: uint|None = 0, limit: int|None = 1000, what: str|None = 'items', version: uint|None = None", Result: "[next, version, rows]", Flags: reads, Fn: on((*dict).scan)},
 		},
 	}
 }
@@ -85,9 +85,8 @@ func newDict(o *engine.Object, c *engine.Call) error {
 
 // key takes the next argument as a key to look for.
 func takeKey(c *engine.Call, buf []byte) (k []byte, l lookup, err error) {
-	if k, err = c.Args.Value(); err == nil {
-		l, err = look(k, buf)
-	}
+	k = c.Value()
+	l, err = look(k, buf)
 	return k, l, err
 }
 
@@ -124,9 +123,6 @@ func (d *dict) get(o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	def := c.Args.Next()
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if v, ok := d.table.get(&l); ok {
 		c.Return(v)
 	} else if def != nil {
@@ -143,9 +139,6 @@ func (d *dict) getitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	v, ok := d.table.get(&l)
 	if !ok {
 		return noKey(c, k)
@@ -160,10 +153,7 @@ func (d *dict) set(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	if r := d.table.find(&l); r != 0 {
 		o.Drop(d.table.replace(r, o.Keep(c, v)))
 	} else {
@@ -189,9 +179,6 @@ func (d *dict) delete(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	r := d.table.find(&l)
 	if r == 0 {
 		return noKey(c, k)
@@ -207,17 +194,11 @@ func (d *dict) contains(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnBool(d.table.find(&l) != 0)
 	return nil
 }
 
 func (d *dict) len(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnInt(int64(d.table.n))
 	return nil
 }
@@ -228,9 +209,6 @@ func (d *dict) items(o *engine.Object, c *engine.Call) error  { return d.list(c,
 func (d *dict) copy(o *engine.Object, c *engine.Call) error   { return d.list(c, listMap) }
 
 func (d *dict) list(c *engine.Call, what listing) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if d.table.small() {
 		c.Return(wire.OwnedRaw(dictView{d.table.live(), what}.Append(nil, nil)))
 	} else {
@@ -246,9 +224,6 @@ func (d *dict) pop(o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	def := c.Args.Next()
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	r := d.table.find(&l)
 	switch {
 	case r != 0:
@@ -267,9 +242,6 @@ func (d *dict) pop(o *engine.Object, c *engine.Call) error {
 }
 
 func (d *dict) popitem(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	r := d.table.last()
 	if r == 0 {
 		return wire.Errorf(wire.CodeKey, "'popitem(): dictionary is empty'")
@@ -291,19 +263,13 @@ func (d *dict) setdefault(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	def := c.Args.Next()
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if v, ok := d.table.get(&l); ok {
 		c.Return(v)
 		return nil
 	}
+	def := c.Value()
 	if err := d.checkNew(o, c, k); err != nil {
 		return err
-	}
-	if def == nil {
-		def = []byte{0xc0}
 	}
 	if err := c.Session.Fits(len(def)); err != nil {
 		return err
@@ -318,9 +284,6 @@ func (d *dict) setdefault(o *engine.Object, c *engine.Call) error {
 func (d *dict) check(o *engine.Object, c *engine.Call) (*pairs, error) {
 	p, err := openPairs(c, &c.Args)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.Args.Done(); err != nil {
 		return nil, err
 	}
 	limit := o.Engine().MaxItems()
@@ -428,9 +391,6 @@ func finishUpdate(o *engine.Object, c *engine.Call, result any) {
 }
 
 func (d *dict) clear(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	o.DropAll(2*d.table.n, d.table.bytes, d.Each)
 	d.table.clear()
 	c.ReturnNil()
@@ -444,14 +404,8 @@ func (d *dict) add(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	delta, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	delta := c.Value()
 	def := c.Args.Next()
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	r := d.table.find(&l)
 	var sum wire.Raw
 	switch {
@@ -505,10 +459,7 @@ func (d *dict) swap(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	r := d.table.find(&l)
 	if r == 0 {
 		return noKey(c, k)
@@ -530,23 +481,9 @@ func (d *dict) compareAndSwap(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	old, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
-	v, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
-	absent := false
-	if c.Args.More() {
-		if absent, err = c.Args.Bool(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	old := c.Value()
+	v := c.Value()
+	absent := c.Truth()
 	r := d.table.find(&l)
 	switch {
 	case (r == 0) != absent, r != 0 && !wire.Equal(d.table.at(r).value.Bytes(), old):
@@ -570,10 +507,7 @@ func (d *dict) compareAndDelete(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	old, err := one(c)
-	if err != nil {
-		return err
-	}
+	old := c.Value()
 	r := d.table.find(&l)
 	if r == 0 || !wire.Equal(d.table.at(r).value.Bytes(), old) {
 		c.ReturnBool(false)

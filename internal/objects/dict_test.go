@@ -107,10 +107,10 @@ func TestDict(t *testing.T) {
 		do("set", []any{}, 1).gives("error type: unhashable type: 'list'"),
 		do("set", math.NaN(), 1).gives("error value: NaN cannot be a key: it is not equal to itself"),
 		do("get", vdict{}).gives("error type: unhashable type: 'dict'"),
-		do("get").gives("error type: dict.get: argument 1: got no argument, want a value"),
-		do("get", 1, 2, 3).gives("error type: dict.get: argument 3: got 3 arguments, want at most 2"),
-		do("set", 1).gives("error type: dict.set: argument 2: got no argument, want a value"),
-		do("len", 1).gives("error type: dict.len: argument 1: got 1 arguments, want at most 0"),
+		do("get").gives("error type: dict.get(key, default=None) takes 1 to 2 arguments, got 0"),
+		do("get", 1, 2, 3).gives("error type: dict.get(key, default=None) takes 1 to 2 arguments, got 3"),
+		do("set", 1).gives("error type: dict.set(key, value) takes 2 arguments, got 1"),
+		do("len", 1).gives("error type: dict.len() takes no arguments, got 1"),
 	})
 	for _, s := range []step{
 		do("create", "dict", []any{vtuple{"a", 1}, vtuple{"a", 2}}).gives("{'a': 2}"),
@@ -119,7 +119,7 @@ func TestDict(t *testing.T) {
 		c.want(s.want, c.ref(c.start(server, s.method, s.args...)), "value")
 	}
 	c.want("error type: 'int' object is not iterable", server, "create", "dict", 5)
-	c.want("error type: dict(): argument 2: got 2 arguments, want at most 1", server, "create", "dict", vdict{}, 5)
+	c.want("error type: dict(pairs={}) takes at most 1 argument, got 2", server, "create", "dict", vdict{}, 5)
 }
 
 func TestDictScan(t *testing.T) {
@@ -143,7 +143,7 @@ func TestDictScan(t *testing.T) {
 		do("scan", 0, 0).gives("error value: a limit of 0 entries; it lies between 1 and 4096"),
 		do("scan", 0, 5000).gives("error value: a limit of 5000 entries; it lies between 1 and 4096"),
 		do("scan", uint64(1)<<63, 1).gives("error value: no such cursor: 9223372036854775808"),
-		do("scan", -1).gives("error type: dict.scan: argument 1: got int -1, want an int from 0 to 2^64-1"),
+		do("scan", -1).gives("error type: dict.scan(after=0, limit=1000, what='items', version=None): argument 1: got int -1, want an int from 0 to 2^64-1"),
 		do("scan", 0, 1, "all").gives(`error value: scan: no such listing "all"; there are 'items', 'keys' and 'values'`),
 		do("clear").gives("None"),
 		do("set", "a", 1).gives("None"),

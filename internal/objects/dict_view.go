@@ -101,9 +101,6 @@ func (d *dict) merge(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if p.table != nil {
 		left, right := d.table.view(), *p.table
 		c.Compute(func(pause engine.Pause) (wire.Raw, error) {
@@ -180,9 +177,6 @@ func (v mergeView) Append(b []byte, pause engine.Pause) []byte {
 func (d *dict) getMany(o *engine.Object, c *engine.Call) error {
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	if !src.here() && src.n > operandsHere {
@@ -264,9 +258,6 @@ func (d *dict) deleteMany(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if !src.here() {
 		if err := byParts(c, src.n); err != nil {
 			return err
@@ -304,25 +295,16 @@ func (d *dict) scan(o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	what := listItems
-	if !c.Args.Nil() {
-		name, err := c.Args.Str()
-		if err != nil {
-			return err
-		}
-		switch string(name) {
-		case "items":
-		case "keys":
-			what = listKeys
-		case "values":
-			what = listValues
-		default:
-			return wire.Errorf(wire.CodeValue, "scan: no such listing %.40q; there are 'items', 'keys' and 'values'", name)
-		}
+	switch name := c.Str(); string(name) {
+	case "items":
+	case "keys":
+		what = listKeys
+	case "values":
+		what = listValues
+	default:
+		return wire.Errorf(wire.CodeValue, "scan: no such listing %.40q; there are 'items', 'keys' and 'values'", name)
 	}
 	if err := versionArg(c, d.table.version); err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	c.Return(d.table.page(after, limit, what))
@@ -331,13 +313,8 @@ func (d *dict) scan(o *engine.Object, c *engine.Call) error {
 
 // cursor takes where a page begins, and its limit.
 func cursor(c *engine.Call) (after uint64, limit int, err error) {
-	if !c.Args.Nil() {
-		if after, err = c.Args.Uint(); err != nil {
-			return 0, 0, err
-		}
-		if after >= oddKey {
-			return 0, 0, wire.Errorf(wire.CodeValue, "no such cursor: %d", after)
-		}
+	if after = c.Uint(); after >= oddKey {
+		return 0, 0, wire.Errorf(wire.CodeValue, "no such cursor: %d", after)
 	}
 	limit, err = limitArg(c)
 	return after, limit, err

@@ -41,7 +41,7 @@ func listType() *engine.Type {
 			{Name: "len", Result: "int", Flags: reads, Fn: on((*list).len)},
 			{Name: "clear", Result: "None", Fn: on((*list).clear)},
 			{Name: "copy", Result: "list", Flags: reads, Fn: on((*list).copy)},
-			{Name: "page", Params: "from=0, limit=1000, version=None", Result: "[next, version, rows]", Flags: reads, Fn: on((*list).page)},
+			{Name: "page", Params: "from: uint|None = 0, limit: int|None = 1000, version: uint|None = None", Result: "[next, version, rows]", Flags: reads, Fn: on((*list).page)},
 		},
 	}
 }
@@ -53,9 +53,6 @@ func newList(o *engine.Object, c *engine.Call) error {
 		return nil
 	}
 	src, err := iterate(c, &c.Args)
-	if err == nil {
-		err = c.Args.Done()
-	}
 	if err == nil {
 		err = checkMany(o, src.n, src.n, src.size())
 	}
@@ -89,9 +86,6 @@ func (l *list) getitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.Return(l.seq.get(i))
 	return nil
 }
@@ -101,10 +95,7 @@ func (l *list) setitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	o.Drop(l.seq.set(i, o.Keep(c, v)))
 	c.ReturnNil()
 	return nil
@@ -115,9 +106,6 @@ func (l *list) delitem(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	o.Drop(l.seq.remove(i))
 	c.ReturnNil()
 	return nil
@@ -126,9 +114,6 @@ func (l *list) delitem(o *engine.Object, c *engine.Call) error {
 func (l *list) getslice(o *engine.Object, c *engine.Call) error {
 	s, err := sliceArgs(c, l.seq.n)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	if s.count == 0 {
@@ -147,13 +132,7 @@ func (l *list) setslice(o *engine.Object, c *engine.Call) error {
 	}
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		if c.Args.NArgs() >= 4 {
-			err = wire.Errorf(wire.CodeType, "must assign iterable to extended slice")
-		}
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
+		return wire.Errorf(wire.CodeType, "must assign iterable to extended slice")
 	}
 	if s.step == 1 {
 		stop := max(s.start, s.stop)
@@ -194,9 +173,6 @@ func (l *list) delslice(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if s.count == 0 {
 		c.ReturnNil()
 		return nil
@@ -217,10 +193,7 @@ func (l *list) delslice(o *engine.Object, c *engine.Call) error {
 }
 
 func (l *list) append(o *engine.Object, c *engine.Call) error {
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	if err := checkRoom(o, l.seq.n+1); err != nil {
 		return err
 	}
@@ -232,9 +205,6 @@ func (l *list) append(o *engine.Object, c *engine.Call) error {
 func (l *list) extend(o *engine.Object, c *engine.Call) error {
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	if err := checkMany(o, l.seq.n+src.n, src.n, src.size()); err != nil {
@@ -281,10 +251,7 @@ func (l *list) insert(o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	if err := checkRoom(o, l.seq.n+1); err != nil {
 		return err
 	}
@@ -303,9 +270,6 @@ func (l *list) pop(o *engine.Object, c *engine.Call) error {
 		if i, err = intArg(c); err != nil {
 			return err
 		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
 	}
 	if l.seq.n == 0 {
 		return errPopEmpty
@@ -330,9 +294,6 @@ var errPopEmpty = wire.Errorf(wire.CodeIndex, "pop from empty list")
 func (l *list) concat(o *engine.Object, c *engine.Call) error {
 	typ, v := c.Args.Type(), c.Args.Peek()
 	switch {
-	case typ == wire.TypeInvalid:
-		_, err := c.Args.Value()
-		return err
 	case typ == wire.TypeRef:
 		peek := c.Args
 		if other, err := resolve(c, &peek); err != nil {
@@ -346,9 +307,6 @@ func (l *list) concat(o *engine.Object, c *engine.Call) error {
 	}
 	src, err := iterate(c, &c.Args)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	right := src.seq
@@ -383,13 +341,9 @@ func times(c *engine.Call) (int, error) {
 	v := c.Args.Peek()
 	n, ok := clampInt(c)
 	if !ok {
-		if v == nil {
-			_, err := c.Args.Int()
-			return 0, err
-		}
 		return 0, wire.Errorf(wire.CodeType, "can't multiply sequence by non-int of type '%s'", wire.TypeName(v))
 	}
-	return max(n, 0), c.Args.Done()
+	return max(n, 0), nil
 }
 
 func (l *list) imul(o *engine.Object, c *engine.Call) error {
@@ -428,26 +382,17 @@ func (l *list) empty(o *engine.Object) {
 }
 
 func (l *list) len(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnInt(int64(l.seq.n))
 	return nil
 }
 
 func (l *list) clear(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	l.empty(o)
 	c.ReturnNil()
 	return nil
 }
 
 func (l *list) copy(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if raw, view := l.Value(); view != nil {
 		c.ReturnView(view)
 	} else {
@@ -464,9 +409,6 @@ func (l *list) page(o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	if err := versionArg(c, l.seq.version); err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	var rows []byte

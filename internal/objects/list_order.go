@@ -109,19 +109,13 @@ func (l *list) count(o *engine.Object, c *engine.Call) error    { return l.searc
 func (l *list) contains(o *engine.Object, c *engine.Call) error { return l.searchAll(c) }
 
 func (l *list) searchAll(c *engine.Call) error {
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	l.search(c, v, 0, l.seq.n)
 	return nil
 }
 
 func (l *list) index(o *engine.Object, c *engine.Call) error {
-	v, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	place := [2]int{0, l.seq.n}
 	for i := range place {
 		if i == 1 && c.Args.Nil() {
@@ -138,9 +132,6 @@ func (l *list) index(o *engine.Object, c *engine.Call) error {
 			n = max(n+l.seq.n, 0)
 		}
 		place[i] = min(n, l.seq.n)
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
 	}
 	c.Item, c.N = wire.Raw(v), int64(place[0])
 	l.search(c, v, place[0], place[1])
@@ -171,9 +162,6 @@ func (l *list) reorder(c *engine.Call, r order) {
 }
 
 func (l *list) reverse(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	was := l.seq.view()
 	if was.n <= reverseHere {
 		l.reorder(c, was.reversed())
@@ -194,16 +182,7 @@ func (q *seq) reversed() order {
 }
 
 func (l *list) sort(o *engine.Object, c *engine.Call) error {
-	down := false
-	if c.Args.More() {
-		var err error
-		if down, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	down := c.Truth()
 	was := l.seq.view()
 	if was.n <= sortHere {
 		l.reorder(c, was.sorted(down, nil))

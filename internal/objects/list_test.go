@@ -161,9 +161,9 @@ func TestList(t *testing.T) {
 		do("repeat", int64(1)<<62).gives("[]"),
 		do("append", strings.Repeat("x", 1000)).gives("None"),
 		do("repeat", int64(1)<<40).gives("error too_large: repeat: 1099511627776 times 1003 bytes; at most 1073741824 in one reply"),
-		do("append").gives("error type: list.append: argument 1: got no argument, want a value"),
-		do("pop", 1, 2).gives("error type: list.pop: argument 2: got 2 arguments, want at most 1"),
-		do("insert", 0).gives("error type: list.insert: argument 2: got no argument, want a value"),
+		do("append").gives("error type: list.append(value) takes 1 argument, got 0"),
+		do("pop", 1, 2).gives("error type: list.pop(index=-1) takes at most 1 argument, got 2"),
+		do("insert", 0).gives("error type: list.insert(index, value) takes 2 arguments, got 1"),
 	})
 	c.want("error type: 'NoneType' object is not iterable", server, "create", "list", nil)
 	c.want("error type: 'Event' object is not iterable", l, "extend", c.create("Event"))

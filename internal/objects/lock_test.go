@@ -64,8 +64,8 @@ func TestLock(t *testing.T) {
 	c.want(`error lock_lost: hold 2 of Lock "shared" is over`, l, "release", 2)
 	b.expire()
 	a.want("False", l, "locked")
-	a.want("error type: Lock.acquire: argument 1: got str, want int", l, "acquire", "x")
-	a.want("error type: Lock.release: argument 2: got 2 arguments, want at most 1", l, "release", 1, 2)
+	a.want("error type: Lock.acquire(owner=0, owned=False): argument 1: got str, want int", l, "acquire", "x")
+	a.want("error type: Lock.release(token=0) takes at most 1 argument, got 2", l, "release", 1, 2)
 	a.want("False", l, "locked")
 }
 

@@ -48,33 +48,23 @@ func (m *mutex) heldBy(s *engine.Session, owner uint64) bool {
 	return h != nil && h.Session == s && (!m.strict() || h.Owner == owner)
 }
 
-// acquireParams are the arguments of acquire: owner=0, and for a Lock
-// owned=False.
-func (m *mutex) acquireParams(c *engine.Call) error {
-	owned := m.reentrant
-	if c.Args.More() {
-		var err error
-		if c.Owner, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if !m.reentrant && c.Args.More() {
-		var err error
-		if owned, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if owned {
-		c.Stage = stageOwned
-	}
-	return c.Args.Done()
+// acquire is a Lock's: owner=0, owned=False.
+func (m *mutex) acquire(c *engine.Call) error {
+	c.Owner = c.Uint()
+	return m.take(c, c.Truth())
 }
 
-// acquire replies with the fencing token of the hold, or False when the time
-// is up.
-func (m *mutex) acquire(c *engine.Call) error {
-	if err := m.acquireParams(c); err != nil {
-		return err
+// acquireAs is an RLock's, and a Condition's: owner=0.
+func (m *mutex) acquireAs(c *engine.Call) error {
+	c.Owner = c.Uint()
+	return m.take(c, m.reentrant)
+}
+
+// take replies with the fencing token of the hold, or False when the time is
+// up.
+func (m *mutex) take(c *engine.Call, owned bool) error {
+	if owned {
+		c.Stage = stageOwned
 	}
 	h := m.hold
 	switch {
@@ -155,24 +145,18 @@ func (m *mutex) end(lost bool) {
 	m.serve()
 }
 
-// release ends a hold, or one level of an RLock's. Arguments: token=0 of a
-// Lock, owner=0, token=0 of an RLock.
-func (m *mutex) release(c *engine.Call) error {
-	var owner, token uint64
-	var err error
-	if m.reentrant && c.Args.More() {
-		if owner, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if c.Args.More() {
-		if token, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if err = c.Args.Done(); err != nil {
-		return err
-	}
+// release is a Lock's: token=0.
+func (m *mutex) release(c *engine.Call) error { return m.letGo(c, 0, c.Uint()) }
+
+// releaseAs is an RLock's, and a Condition's: owner=0, token=0.
+func (m *mutex) releaseAs(c *engine.Call) error {
+	owner := c.Uint()
+	return m.letGo(c, owner, c.Uint())
+}
+
+// letGo ends a hold, or one level of an RLock's. The owner counts for an RLock
+// alone.
+func (m *mutex) letGo(c *engine.Call, owner, token uint64) error {
 	h := m.hold
 	switch {
 	case token != 0 && (h == nil || h.Token != token):
@@ -206,9 +190,6 @@ func (m *mutex) isLocked(c *engine.Call) error { return returnBool(c, m.hold != 
 
 // holder replies with who holds the mutex, or None.
 func (m *mutex) holder(c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	h := m.hold
 	if h == nil {
 		c.ReturnNil()

@@ -20,9 +20,9 @@ func namespaceType() *engine.Type {
 		New:    newNamespace,
 		Load:   loadNamespace,
 		Methods: []engine.Method{
-			{Name: "getattr", Params: "name", Result: "value", Flags: reads, Fn: on((*namespace).get)},
-			{Name: "setattr", Params: "name, value", Result: "None", Flags: grows, Fn: on((*namespace).set)},
-			{Name: "delattr", Params: "name", Result: "None", Fn: on((*namespace).delete)},
+			{Name: "getattr", Params: "name: str", Result: "value", Flags: reads, Fn: on((*namespace).get)},
+			{Name: "setattr", Params: "name: str, value", Result: "None", Flags: grows, Fn: on((*namespace).set)},
+			{Name: "delattr", Params: "name: str", Result: "None", Fn: on((*namespace).delete)},
 			{Name: "list", Result: "list", Flags: reads, Fn: on((*namespace).list)},
 		},
 	}
@@ -76,12 +76,7 @@ func (n *namespace) put(o *engine.Object, c *engine.Call, k, v []byte) error {
 
 // attr takes a name and finds its entry.
 func (n *namespace) attr(c *engine.Call) (name []byte, r uint32, err error) {
-	if name, err = attrName(c); err != nil {
-		return nil, 0, err
-	}
-	if err := c.Args.Done(); err != nil {
-		return nil, 0, err
-	}
+	name = c.Value()
 	var buf [64]byte
 	l, err := look(name, buf[:0])
 	if err != nil {
@@ -91,13 +86,6 @@ func (n *namespace) attr(c *engine.Call) (name []byte, r uint32, err error) {
 		return nil, 0, wire.Errorf(wire.CodeAttribute, "'Namespace' object has no attribute %s", textOf(name))
 	}
 	return name, r, nil
-}
-
-// attrName takes a name, encoded.
-func attrName(c *engine.Call) ([]byte, error) {
-	name := c.Args.Peek()
-	_, err := c.Args.Str()
-	return name, err
 }
 
 func (n *namespace) get(o *engine.Object, c *engine.Call) error {
@@ -110,14 +98,8 @@ func (n *namespace) get(o *engine.Object, c *engine.Call) error {
 }
 
 func (n *namespace) set(o *engine.Object, c *engine.Call) error {
-	name, err := attrName(c)
-	if err != nil {
-		return err
-	}
-	v, err := one(c)
-	if err != nil {
-		return err
-	}
+	name := c.Value()
+	v := c.Value()
 	if err := n.put(o, c, name, v); err != nil {
 		return err
 	}
@@ -139,9 +121,6 @@ func (n *namespace) delete(o *engine.Object, c *engine.Call) error {
 
 // list replies with the names in the order in which they were first set.
 func (n *namespace) list(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	reply(c, namesView{n.table.view()}, n.table.n)
 	return nil
 }

@@ -65,12 +65,8 @@ func newQueue(class string, kind queueKind, bounded bool) func(o *engine.Object,
 	return func(o *engine.Object, c *engine.Call) error {
 		q := &queue{id: o.ID, class: class, kind: kind}
 		q.away.keepDead = defaultKeepDead
-		if bounded && c.Args.More() {
-			n, err := c.Args.Int()
-			if err != nil {
-				return err
-			}
-			q.maxsize = n
+		if bounded {
+			q.maxsize = c.Int()
 		}
 		o.State = q
 		return nil
@@ -98,7 +94,7 @@ func queueMethods() []engine.Method {
 		{Name: "join", Result: "None", Flags: engine.Reads | engine.Parks, Fn: on(queueJoin)},
 		{Name: "shutdown", Params: "immediate=False", Result: "None", Fn: on(queueShutdown)},
 		{Name: "put_many", Params: "items, delay=None", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutMany), Leave: queueLeavePut},
-		{Name: "get_many", Params: "n", Result: "list", Flags: engine.Parks, Fn: on(queueGetMany), Leave: queueLeaveGet, Undo: queueUndoMany},
+		{Name: "get_many", Params: "n: int", Result: "list", Flags: engine.Parks, Fn: on(queueGetMany), Leave: queueLeaveGet, Undo: queueUndoMany},
 		{Name: "peek", Result: "item", Flags: engine.Reads, Fn: on(queuePeek)},
 		{Name: "purge", Result: "int", Fn: on(queuePurge)},
 		{Name: "maxsize", Result: "int", Flags: engine.Reads, Fn: on(queueMaxsize)},
@@ -107,7 +103,7 @@ func queueMethods() []engine.Method {
 }
 
 func queueType(name string) *engine.Type {
-	return &engine.Type{Name: name, Params: "maxsize=0", New: newQueue("queue.Queue", fifo, true), Load: loadQueue("queue.Queue", fifo), Methods: queueMethods()}
+	return &engine.Type{Name: name, Params: "maxsize: int = 0", New: newQueue("queue.Queue", fifo, true), Load: loadQueue("queue.Queue", fifo), Methods: queueMethods()}
 }
 
 // cost checks the limits of the container before n items are added.
@@ -180,10 +176,7 @@ func queueGetNoWait(q *queue, o *engine.Object, c *engine.Call) error {
 }
 
 func queueGetMany(q *queue, o *engine.Object, c *engine.Call) error {
-	n, err := c.Args.Int()
-	if err != nil {
-		return err
-	}
+	n := c.Int()
 	if n < 1 {
 		return wire.Errorf(wire.CodeValue, "get_many of %d items; ask for 1 or more", n)
 	}
@@ -194,9 +187,6 @@ func queueGetMany(q *queue, o *engine.Object, c *engine.Call) error {
 // fetch hands out an item or lets the call wait for one. Whoever waits has
 // found the queue empty, so a new call overtakes nobody who could be served.
 func (q *queue) fetch(o *engine.Object, c *engine.Call, stage uint8, wait bool) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.Stage = stage
 	switch {
 	case q.items.n > 0:
@@ -344,9 +334,6 @@ func (q *queue) finish(n int64) {
 }
 
 func queueTaskDone(q *queue, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if q.unfinished-int64(len(q.away.leased)) <= 0 {
 		// What is leased is done by ack.
 		return wire.Errorf(wire.CodeValue, "task_done() called too many times")
@@ -357,9 +344,6 @@ func queueTaskDone(q *queue, o *engine.Object, c *engine.Call) error {
 }
 
 func queueJoin(q *queue, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if q.unfinished == 0 {
 		c.ReturnNil()
 		return nil
@@ -372,18 +356,8 @@ func queueJoin(q *queue, o *engine.Object, c *engine.Call) error {
 // those that wait too; gets fail once nothing is left, or with immediate at
 // once, since that drops what is there and counts it as done.
 func queueShutdown(q *queue, o *engine.Object, c *engine.Call) error {
-	immediate := false
-	if c.Args.More() {
-		var err error
-		if immediate, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	q.shut = true
-	if immediate {
+	if c.Truth() {
 		q.dropped = true
 		q.finish(int64(q.empty(o) + q.away.dropOut(o)))
 	}
@@ -412,9 +386,6 @@ func (q *queue) empty(o *engine.Object) int {
 
 // queuePurge drops what waits and what is delayed. What is leased is another's.
 func queuePurge(q *queue, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	n := q.empty(o) + q.away.dropDelayed(o)
 	q.finish(int64(n))
 	q.Serve(o)
@@ -449,9 +420,6 @@ func queueFull(q *queue, o *engine.Object, c *engine.Call) error {
 
 // queuePeek returns the item that the next get would return.
 func queuePeek(q *queue, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	e := q.items.at(q.kind == lifo)
 	switch {
 	case e != nil:

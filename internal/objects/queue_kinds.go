@@ -7,7 +7,7 @@ import (
 // lifoQueueType is Python's queue.LifoQueue: a Queue whose get returns what was
 // put last.
 func lifoQueueType() *engine.Type {
-	return &engine.Type{Name: "LifoQueue", Params: "maxsize=0", New: newQueue("queue.LifoQueue", lifo, true), Load: loadQueue("queue.LifoQueue", lifo), Methods: queueMethods()}
+	return &engine.Type{Name: "LifoQueue", Params: "maxsize: int = 0", New: newQueue("queue.LifoQueue", lifo, true), Load: loadQueue("queue.LifoQueue", lifo), Methods: queueMethods()}
 }
 
 // priorityQueueType is Python's queue.PriorityQueue: get returns the least item
@@ -19,7 +19,7 @@ func priorityQueueType() *engine.Type {
 		engine.Method{Name: "put_priority", Params: "priority, item", Result: "None", Flags: engine.Parks | engine.Grows, Fn: on(queuePutPriority), Leave: queueLeavePut},
 		engine.Method{Name: "get_priority", Result: "tuple", Flags: engine.Parks, Fn: on(queueGetPriority), Leave: queueLeaveGet, Undo: queueUndo},
 	)
-	return &engine.Type{Name: "PriorityQueue", Params: "maxsize=0", New: newQueue("queue.PriorityQueue", priority, true), Load: loadQueue("queue.PriorityQueue", priority), Methods: methods}
+	return &engine.Type{Name: "PriorityQueue", Params: "maxsize: int = 0", New: newQueue("queue.PriorityQueue", priority, true), Load: loadQueue("queue.PriorityQueue", priority), Methods: methods}
 }
 
 // simpleQueueType is Python's queue.SimpleQueue: without bound, tasks or end.
@@ -28,11 +28,8 @@ func simpleQueueType() *engine.Type {
 }
 
 func queuePutPriority(q *queue, o *engine.Object, c *engine.Call) error {
-	key, v, err := two(c)
-	if err != nil {
-		return err
-	}
-	return q.add(o, c, v, key, 0, true)
+	key := c.Value()
+	return q.add(o, c, c.Value(), key, 0, true)
 }
 
 // queueGetPriority returns (priority, item); an item that was put without a
@@ -43,18 +40,12 @@ func queueGetPriority(q *queue, o *engine.Object, c *engine.Call) error {
 
 // returnInt replies to a method without arguments.
 func returnInt(c *engine.Call, n int64) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnInt(n)
 	return nil
 }
 
 // returnBool replies to a method without arguments.
 func returnBool(c *engine.Call, v bool) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnBool(v)
 	return nil
 }

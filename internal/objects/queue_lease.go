@@ -10,41 +10,33 @@ import (
 // leaseMethods are what a queue has for those who confirm that the work on an
 // item is done.
 var leaseMethods = []engine.Method{
-	{Name: "receive", Params: "n=1, lease=None, acks=[]", Result: "list of [token, attempt, item]", Flags: engine.Parks, Fn: on(queueReceive), Leave: queueLeaveGet, Undo: queueUndoReceive},
+	{Name: "receive", Params: "n: int = 1, lease=None, acks=[]", Result: "list of [token, attempt, item]", Flags: engine.Parks, Fn: on(queueReceive), Leave: queueLeaveGet, Undo: queueUndoReceive},
 	{Name: "ack", Params: "tokens, done=True", Result: "None", Fn: on(queueAck)},
-	{Name: "nack", Params: "token, delay=None, reason='', count=True", Result: "None", Fn: on(queueNack)},
-	{Name: "extend", Params: "token, lease=None", Result: "None", Fn: on(queueExtend)},
+	{Name: "nack", Params: "token: uint, delay=None, reason: str = '', count=True", Result: "None", Fn: on(queueNack)},
+	{Name: "extend", Params: "token: uint, lease=None", Result: "None", Fn: on(queueExtend)},
 	{Name: "counts", Result: "dict", Flags: engine.Reads, Fn: on(queueCounts)},
-	{Name: "dead", Params: "after=0, limit=100", Result: "list", Flags: engine.Reads, Fn: on(queueDead)},
-	{Name: "requeue", Params: "ids=None, into=None", Result: "int", Fn: on(queueRequeue)},
+	{Name: "dead", Params: "after: uint = 0, limit: int = 100", Result: "list", Flags: engine.Reads, Fn: on(queueDead)},
+	{Name: "requeue", Params: "ids=None, into: ref|None = None", Result: "int", Fn: on(queueRequeue)},
 	{Name: "purge_dead", Params: "ids=None", Result: "int", Fn: on(queuePurgeDead)},
-	{Name: "limit_attempts", Params: "attempts, keep_dead=None", Result: "None", Fn: on(queueLimitAttempts)},
+	{Name: "limit_attempts", Params: "attempts: int, keep_dead: int|None = None", Result: "None", Fn: on(queueLimitAttempts)},
 }
 
 // queueReceive hands out up to n items under leases of so many seconds each, or
 // without an end of their own. Before that it acknowledges.
 func queueReceive(q *queue, o *engine.Object, c *engine.Call) error {
-	n, d := int64(1), int64(0)
-	var acks []uint64
-	var err error
-	if c.Args.More() {
-		if n, err = c.Args.Int(); err != nil {
-			return err
-		}
-	}
+	n := c.Int()
 	if n < 1 {
 		return wire.Errorf(wire.CodeValue, "receive of %d items; ask for 1 or more", n)
 	}
-	if d, err = secondsArg(c, "lease"); err != nil {
+	d, err := secondsArg(c, "lease")
+	if err != nil {
 		return err
 	}
+	var acks []uint64
 	if c.Args.More() {
 		if acks, err = tokensArg(c); err != nil {
 			return err
 		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
 	}
 	if err := q.ack(o, c, acks, true); err != nil {
 		return err
@@ -177,16 +169,7 @@ func queueAck(q *queue, o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	done := true
-	if c.Args.More() {
-		if done, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
-	if err := q.ack(o, c, tokens, done); err != nil {
+	if err := q.ack(o, c, tokens, c.Truth()); err != nil {
 		return err
 	}
 	q.Serve(o) // those who wait for the end of a queue that was shut down
@@ -197,34 +180,17 @@ func queueAck(q *queue, o *engine.Object, c *engine.Call) error {
 // queueNack gives an item back: at once or after a delay, with a reason that is
 // kept. With count=False the attempt does not count.
 func queueNack(q *queue, o *engine.Object, c *engine.Call) error {
-	token, err := c.Args.Uint()
-	if err != nil {
-		return err
-	}
+	token := c.Uint()
 	delay, err := secondsArg(c, "delay")
 	if err != nil {
 		return err
 	}
-	var reason []byte
-	counted := true
-	if c.Args.More() && !c.Args.Nil() {
-		if reason, err = c.Args.Str(); err != nil {
-			return err
-		}
-	}
-	if c.Args.More() {
-		if counted, err = c.Args.Truth(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	reason, counted := string(c.Str()), c.Truth()
 	a, err := q.away.held(c, token)
 	if err != nil {
 		return err
 	}
-	q.fail(o, a, string(reason), counted, delay)
+	q.fail(o, a, reason, counted, delay)
 	q.Serve(o)
 	c.ReturnNil()
 	return nil
@@ -233,15 +199,9 @@ func queueNack(q *queue, o *engine.Object, c *engine.Call) error {
 // queueExtend has a lease last for so many seconds from now, or without an end
 // of its own.
 func queueExtend(q *queue, o *engine.Object, c *engine.Call) error {
-	token, err := c.Args.Uint()
-	if err != nil {
-		return err
-	}
+	token := c.Uint()
 	d, err := secondsArg(c, "lease")
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	a, err := q.away.held(c, token)
@@ -286,9 +246,6 @@ func (q *queue) HeldBy(token uint64) bool { return q.away.leased[token] != nil }
 
 // queueCounts returns how many items there are of each kind.
 func queueCounts(q *queue, o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	counts := []struct {
 		name string
 		n    int64
@@ -307,21 +264,7 @@ func queueCounts(q *queue, o *engine.Object, c *engine.Call) error {
 // queueDead returns dead items, oldest first, as dicts with id, item, attempts
 // and failures; those behind the one with the id after.
 func queueDead(q *queue, o *engine.Object, c *engine.Call) error {
-	after, limit := uint64(0), int64(100)
-	var err error
-	if c.Args.More() {
-		if after, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if c.Args.More() {
-		if limit, err = c.Args.Int(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	after, limit := c.Uint(), c.Int()
 	if limit < 1 || limit > defaultPage {
 		return wire.Errorf(wire.CodeValue, "a limit of %d items; it lies between 1 and %d", limit, defaultPage)
 	}
@@ -387,23 +330,13 @@ func queueRequeue(q *queue, o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	target, into := o, q
-	if c.Args.More() && !c.Args.Nil() {
-		ref, err := c.Args.Ref()
-		if err != nil {
-			return err
-		}
-		other, refusal := o.Engine().Resolve(wire.Ref{ID: ref.ID, Secret: ref.Secret, TypeID: string(ref.TypeID)})
-		if refusal != nil {
-			return refusal
-		}
+	if c.Given() {
+		other := c.Ref()
 		var ok bool
 		if into, ok = other.State.(*queue); !ok {
 			return wire.Errorf(wire.CodeType, "requeue into %s: it is no queue", objectText(other))
 		}
 		target = other
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
 	}
 	n := 0
 	for i := range q.away.dead {
@@ -457,9 +390,6 @@ func queuePurgeDead(q *queue, o *engine.Object, c *engine.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	taken := q.takeDead(pick)
 	for i := range taken {
 		dropItem(o, &taken[i])
@@ -472,18 +402,9 @@ func queuePurgeDead(q *queue, o *engine.Object, c *engine.Call) error {
 // it is dead, 0 for any number, and how many of the dead are kept. Items that
 // have failed more often already are dead when they fail the next time.
 func queueLimitAttempts(q *queue, o *engine.Object, c *engine.Call) error {
-	attempts, err := c.Args.Int()
-	if err != nil {
-		return err
-	}
-	keep := int64(q.away.keepDead)
-	if c.Args.More() && !c.Args.Nil() {
-		if keep, err = c.Args.Int(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
+	attempts, keep := c.Int(), int64(q.away.keepDead)
+	if c.Given() {
+		keep = c.Int()
 	}
 	if attempts < 0 {
 		return wire.Errorf(wire.CodeValue, "a limit of %d attempts; give 1 or more, or 0 for none", attempts)

@@ -12,15 +12,9 @@ func queuePut(q *queue, o *engine.Object, c *engine.Call) error { return q.put(o
 func queuePutNoWait(q *queue, o *engine.Object, c *engine.Call) error { return q.put(o, c, false) }
 
 func (q *queue) put(o *engine.Object, c *engine.Call, wait bool) error {
-	v, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	delay, err := secondsArg(c, "delay")
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	return q.add(o, c, v, nil, delay, wait)
@@ -79,9 +73,6 @@ func queuePutMany(q *queue, o *engine.Object, c *engine.Call) error {
 	}
 	delay, err := secondsArg(c, "delay")
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	n := list.Len()

@@ -66,8 +66,8 @@ func TestQueue(t *testing.T) {
 		j.is("None")
 		b.want("None", q, "join")
 		a.want("error value: task_done() called too many times", q, "task_done")
-		a.want("error type: "+typeid+".put: argument 1: got no argument, want a value", q, "put")
-		a.want("error type: "+typeid+".put: argument 3: got 3 arguments, want at most 2", q, "put", 1, 2, 3)
+		a.want("error type: "+typeid+".put(item, delay=None) takes 1 to 2 arguments, got 0", q, "put")
+		a.want("error type: "+typeid+".put(item, delay=None) takes 1 to 2 arguments, got 3", q, "put", 1, 2, 3)
 		a.want("True", q, "empty")
 		w.close()
 	}

@@ -38,15 +38,9 @@ const permitCost = 256
 
 func newSemaphoreType(name string, bounded bool) *engine.Type {
 	return &engine.Type{
-		Name: name, Params: "value=1",
+		Name: name, Params: "value: int = 1",
 		New: func(o *engine.Object, c *engine.Call) error {
-			s := &semaphore{o: o, initial: 1, bounded: bounded}
-			if c.Args.More() {
-				var err error
-				if s.initial, err = c.Args.Int(); err != nil {
-					return err
-				}
-			}
+			s := &semaphore{o: o, initial: c.Int(), bounded: bounded}
 			if s.initial < 0 {
 				return wire.Errorf(wire.CodeValue, "semaphore initial value must be >= 0")
 			}
@@ -56,11 +50,11 @@ func newSemaphoreType(name string, bounded bool) *engine.Type {
 		},
 		Load: loadSemaphore(bounded),
 		Methods: []engine.Method{
-			{Name: "acquire", Params: "owner=0", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
-			{Name: "release", Params: "n=1", Result: "None", Fn: on(semaphoreRelease)},
-			{Name: "release_permit", Params: "permit", Result: "None", Fn: on(semaphoreReleasePermit)},
+			{Name: "acquire", Params: "owner: uint = 0", Result: "permit, or False", Flags: engine.Parks | engine.Grows, Fn: on(semaphoreAcquire), Leave: leaveAcquire, Undo: undoPermit},
+			{Name: "release", Params: "n: int = 1", Result: "None", Fn: on(semaphoreRelease)},
+			{Name: "release_permit", Params: "permit: uint", Result: "None", Fn: on(semaphoreReleasePermit)},
 			{Name: "get_value", Result: "int", Flags: engine.Reads, Fn: on(semaphoreValue)},
-			{Name: "holders", Params: "after=0", Result: "list", Flags: engine.Reads, Fn: on(semaphoreHolders)},
+			{Name: "holders", Params: "after: uint = 0", Result: "list", Flags: engine.Reads, Fn: on(semaphoreHolders)},
 			{Name: "waiting", Result: "int", Flags: engine.Reads, Fn: on(semaphoreWaiting)},
 			{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: on(semaphoreLocked)},
 		},
@@ -72,15 +66,7 @@ func semaphoreType() *engine.Type { return newSemaphoreType("Semaphore", false) 
 func boundedSemaphoreType() *engine.Type { return newSemaphoreType("BoundedSemaphore", true) }
 
 func semaphoreAcquire(s *semaphore, o *engine.Object, c *engine.Call) error {
-	if c.Args.More() {
-		var err error
-		if c.Owner, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	c.Owner = c.Uint()
 	if s.value == 0 {
 		c.Park(&s.waiters)
 		return nil
@@ -137,16 +123,7 @@ func (s *semaphore) forget(p *permit, by *engine.Session) {
 }
 
 func semaphoreRelease(s *semaphore, o *engine.Object, c *engine.Call) error {
-	n := int64(1)
-	if c.Args.More() {
-		var err error
-		if n, err = c.Args.Int(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	n := c.Int()
 	switch {
 	case n < 1:
 		return wire.Errorf(wire.CodeValue, "n must be one or more")
@@ -171,13 +148,7 @@ func semaphoreRelease(s *semaphore, o *engine.Object, c *engine.Call) error {
 var errOverReleased = wire.Errorf(wire.CodeValue, "Semaphore released too many times")
 
 func semaphoreReleasePermit(s *semaphore, o *engine.Object, c *engine.Call) error {
-	id, err := c.Args.Uint()
-	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	id := c.Uint()
 	p := s.permits[id]
 	if p == nil {
 		return wire.Errorf(wire.CodeLockLost, "permit %d of %s is over", id, objectText(o))
@@ -234,16 +205,7 @@ func (s *semaphore) AppendState(b []byte) []byte {
 }
 
 func semaphoreHolders(s *semaphore, o *engine.Object, c *engine.Call) error {
-	after := uint64(0)
-	if c.Args.More() {
-		var err error
-		if after, err = c.Args.Uint(); err != nil {
-			return err
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
+	after := c.Uint()
 	p := s.all.First()
 	if at := s.permits[after]; at != nil {
 		p = at

@@ -37,7 +37,7 @@ func setType() *engine.Type {
 			{Name: "equal", Params: "value", Result: "bool", Flags: reads, Fn: on((*set).relation)},
 			{Name: "clear", Result: "None", Fn: on((*set).clear)},
 			{Name: "copy", Result: "set", Flags: reads, Fn: on((*set).copy)},
-			{Name: "scan", Params: "after=0, limit=1000, version=None", Result: "[next, version, rows]", Flags: reads, Fn: on((*set).scan)},
+			{Name: "scan", Params: "after: uint|None = 0, limit: int|None = 1000, version: uint|None = None", Result: "[next, version, rows]", Flags: reads, Fn: on((*set).scan)},
 		},
 	}
 }
@@ -50,10 +50,9 @@ func newSet(o *engine.Object, c *engine.Call) error {
 	}
 	x, err := operand(c)
 	if err == nil {
-		err = c.Args.Done()
-	}
-	if err == nil && (x.table == nil || x.refs && x.src.n == 0) {
-		err = byParts(c, x.n())
+		if x.table == nil || x.refs && x.src.n == 0 {
+			err = byParts(c, x.n())
+		}
 	}
 	if err != nil {
 		return err
@@ -148,9 +147,6 @@ func (x *setOperand) elements(pause engine.Pause) (t *table, err error) {
 // element takes the only argument as an element to look for.
 func (s *set) element(c *engine.Call, buf []byte) (v []byte, l lookup, r uint32, err error) {
 	if v, l, err = takeKey(c, buf); err == nil {
-		err = c.Args.Done()
-	}
-	if err == nil {
 		r = s.table.find(&l)
 	}
 	return v, l, r, err
@@ -205,9 +201,6 @@ func (s *set) remove(o *engine.Object, c *engine.Call) error {
 
 // pop takes the element that was added first.
 func (s *set) pop(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	r := s.table.first()
 	if r == 0 {
 		return errPopSet
@@ -234,17 +227,11 @@ func (s *set) contains(o *engine.Object, c *engine.Call) error {
 }
 
 func (s *set) len(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.ReturnInt(int64(s.table.n))
 	return nil
 }
 
 func (s *set) clear(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	o.DropAll(s.table.n, s.table.bytes, s.Each)
 	s.table.clear()
 	c.ReturnNil()
@@ -252,9 +239,6 @@ func (s *set) clear(o *engine.Object, c *engine.Call) error {
 }
 
 func (s *set) copy(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	if raw, view := s.Value(); view != nil {
 		c.ReturnView(view)
 	} else {
@@ -270,9 +254,6 @@ func (s *set) scan(o *engine.Object, c *engine.Call) error {
 		return err
 	}
 	if err := versionArg(c, s.table.version); err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	c.Return(s.table.page(after, limit, listKeys))

@@ -29,10 +29,6 @@ func setOpOf(method string) setOp {
 
 // operands takes the iterables that a set is combined with.
 func operands(c *engine.Call, op setOp) (all []setOperand, n int, refs bool, err error) {
-	if op == opSymmetric && c.Args.Len() != 1 {
-		_, err = one(c)
-		return nil, 0, false, err
-	}
 	for c.Args.More() {
 		x, err := operand(c)
 		if err != nil {
@@ -281,17 +277,11 @@ func (t *table) within(other *table, pause engine.Pause) bool {
 // relation replies how the set stands to another iterable.
 func (s *set) relation(o *engine.Object, c *engine.Call) error {
 	if c.Method.Name == "equal" && !isSet(c) {
-		if _, err := one(c); err != nil {
-			return err
-		}
 		c.ReturnBool(false)
 		return nil
 	}
 	x, err := operand(c)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	name := c.Method.Name

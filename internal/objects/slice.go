@@ -116,12 +116,7 @@ func (s span) forward() (low, end, step int) {
 // indexArg takes an index into a sequence of n elements. what is for errors:
 // "list index".
 func indexArg(c *engine.Call, n int, what string) (int, error) {
-	typ := c.Args.Type()
-	if typ == wire.TypeInvalid {
-		_, err := c.Args.Int()
-		return 0, err
-	}
-	v := c.Args.Peek()
+	typ, v := c.Args.Type(), c.Args.Peek()
 	i, ok := clampInt(c)
 	if !ok {
 		return 0, indexType(c, v)
@@ -148,14 +143,10 @@ func indexType(c *engine.Call, v []byte) error {
 
 // intArg takes an int that stands for a place or a count.
 func intArg(c *engine.Call) (int, error) {
-	v, err := c.Args, error(nil)
+	v := c.Args.Peek()
 	n, ok := clampInt(c)
 	if !ok {
-		if !v.More() {
-			_, err = v.Int()
-			return 0, err
-		}
-		return 0, wire.Errorf(wire.CodeType, "'%s' object cannot be interpreted as an integer", wire.TypeName(v.Peek()))
+		return 0, wire.Errorf(wire.CodeType, "'%s' object cannot be interpreted as an integer", wire.TypeName(v))
 	}
 	return n, nil
 }

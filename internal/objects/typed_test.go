@@ -24,14 +24,14 @@ func TestNamespace(t *testing.T) {
 		do("getattr", "c").gives("error attribute: 'Namespace' object has no attribute 'c'"),
 		do("delattr", "c").gives("error attribute: 'Namespace' object has no attribute 'c'"),
 		do("delattr", "b").gives("None"),
-		do("getattr", 5).gives("error type: Namespace.getattr: argument 1: got int, want str"),
-		do("setattr", 5, 1).gives("error type: Namespace.setattr: argument 1: got int, want str"),
-		do("setattr", "x").gives("error type: Namespace.setattr: argument 2: got no argument, want a value"),
+		do("getattr", 5).gives("error type: Namespace.getattr(name): argument 1: got int, want str"),
+		do("setattr", 5, 1).gives("error type: Namespace.setattr(name, value): argument 1: got int, want str"),
+		do("setattr", "x").gives("error type: Namespace.setattr(name, value) takes 2 arguments, got 1"),
 		do("list").gives("['a']"),
 	})
 	c.want("'Namespace()'", c.create("Namespace"), "repr")
-	c.want("error type: Namespace(): argument 1: got int, want str", server, "create", "Namespace", vdict{5, 1})
-	c.want("error type: Namespace(): argument 1: got int, want dict", server, "create", "Namespace", 5)
+	c.want("error type: Namespace(attributes={}): argument 1: got int, want str", server, "create", "Namespace", vdict{5, 1})
+	c.want("error type: Namespace(attributes={}): argument 1: got int, want dict", server, "create", "Namespace", 5)
 
 	before := w.objects()
 	e := c.create("Event")
@@ -65,7 +65,7 @@ func TestValue(t *testing.T) {
 		do("add", 1).gives(`error type: can only concatenate str (not "int") to str`),
 		do("set", nil).gives("None"),
 		do("get").gives("None"),
-		do("set").gives("error type: Value.set: argument 1: got no argument, want a value"),
+		do("set").gives("error type: Value.set(value) takes 1 argument, got 0"),
 	})
 	run(t, c, c.create("Value", "b", 5, true), []step{
 		do("set", 127).gives("None"),
@@ -173,8 +173,8 @@ func TestArray(t *testing.T) {
 		`error value: bad typecode "z" (must be b, B, u, w, h, H, i, I, l, L, q, Q, f or d)`: {"z", []any{}},
 		"error overflow: 1e+300 is too large for typecode 'f'":                               {"f", []any{1e300}, true},
 		"error type: array item must be unicode character":                                   {"u", []any{1}},
-		"error type: Array(): argument 4: got 4 arguments, want at most 3":                   {"u", []any{}, true, 1},
-		"error type: Array(): argument 2: got no argument, want a value":                     {"u"},
+		"error type: Array(typecode, sequence, strict=False) takes 2 to 3 arguments, got 4":  {"u", []any{}, true, 1},
+		"error type: Array(typecode, sequence, strict=False) takes 2 to 3 arguments, got 1":  {"u"},
 		"error overflow: unsigned byte integer is less than minimum":                         {"B", []any{1, -1}},
 		"error type: 'NoneType' object is not iterable":                                      {"B", nil},
 	} {

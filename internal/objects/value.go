@@ -31,32 +31,18 @@ func valueType() *engine.Type {
 }
 
 func newValue(o *engine.Object, c *engine.Call) error {
-	code, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	code := c.Value()
 	if c.ArgRefs() && hasRef(code) {
 		return wire.Errorf(wire.CodeType, "a reference is no typecode")
 	}
 	value := c.Args
-	v, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	v := c.Value()
 	s := new(cell)
-	if c.Args.More() {
-		strict, err := c.Args.Truth()
-		if err != nil {
+	var err error
+	if c.Truth() {
+		if s.strict, err = typecode(code); err != nil {
 			return err
 		}
-		if strict {
-			if s.strict, err = typecode(code); err != nil {
-				return err
-			}
-		}
-	}
-	if err := c.Args.Done(); err != nil {
-		return err
 	}
 	o.State = s
 	if s.strict != 0 {
@@ -96,13 +82,10 @@ func (s *cell) take(c *engine.Call) ([]byte, error) {
 	if s.strict != 0 {
 		return s.fit(&c.Args)
 	}
-	return c.Args.Value()
+	return c.Value(), nil
 }
 
 func (s *cell) get(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.Return(s.value)
 	return nil
 }
@@ -110,9 +93,6 @@ func (s *cell) get(o *engine.Object, c *engine.Call) error {
 func (s *cell) set(o *engine.Object, c *engine.Call) error {
 	v, err := s.take(c)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	s.store(o, o.Keep(c, v))
@@ -128,10 +108,7 @@ func (s *cell) store(o *engine.Object, v wire.Raw) {
 
 // add is an atomic +=.
 func (s *cell) add(o *engine.Object, c *engine.Call) error {
-	delta, err := one(c)
-	if err != nil {
-		return err
-	}
+	delta := c.Value()
 	sum, err := wire.Add(s.value.Bytes(), delta)
 	if err != nil {
 		return wire.AsError(err)
@@ -153,15 +130,9 @@ func (s *cell) add(o *engine.Object, c *engine.Call) error {
 }
 
 func (s *cell) compareAndSwap(o *engine.Object, c *engine.Call) error {
-	old, err := c.Args.Value()
-	if err != nil {
-		return err
-	}
+	old := c.Value()
 	v, err := s.take(c)
 	if err != nil {
-		return err
-	}
-	if err := c.Args.Done(); err != nil {
 		return err
 	}
 	same := wire.Equal(s.value.Bytes(), old)
@@ -173,9 +144,6 @@ func (s *cell) compareAndSwap(o *engine.Object, c *engine.Call) error {
 }
 
 func (s *cell) typecode(o *engine.Object, c *engine.Call) error {
-	if err := c.Args.Done(); err != nil {
-		return err
-	}
 	c.Return(s.code)
 	return nil
 }

@@ -282,14 +282,6 @@ func holderOf(v wire.Raw) *holder {
 	return h
 }
 
-// releaseArgs are the arguments of a release that ends this hold alone.
-func (h *holder) releaseArgs() []byte {
-	if h.strict {
-		return appendUints(h.owner, h.token)
-	}
-	return appendUints(h.token)
-}
-
 // endHold releases all levels of an owner's hold.
 func (s *session) endHold(object, owner uint64) {
 	for {
@@ -301,7 +293,7 @@ func (s *session) endHold(object, owner uint64) {
 		if h == nil || h.session != s.ID() || h.owner != owner {
 			return
 		}
-		if _, err := s.call(object, "release", h.releaseArgs()); err != nil {
+		if _, err := s.call(object, "release", appendUints(h.owner, h.token)); err != nil {
 			return
 		}
 	}

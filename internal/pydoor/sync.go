@@ -186,7 +186,11 @@ func (k *invocation) releaseHolder() reply {
 	case h.strict && (h.session != k.conn.session.ID() || h.owner != k.conn.id):
 		return raised(runtimeError("cannot release un-acquired lock"))
 	}
-	v, err = k.start("release", 0, h.releaseArgs())
+	args := appendUints(h.owner, h.token)
+	if k.ref.TypeID == "Lock" {
+		args = appendUints(h.token)
+	}
+	v, err = k.start("release", 0, args)
 	if errors.Is(err, wire.ErrLockLost) {
 		return raised(runtimeError("release unlocked lock"))
 	}

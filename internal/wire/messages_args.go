@@ -15,3 +15,15 @@ func (r *Reader) Rest() []byte {
 // Restart makes the next argument the first: errors count from here, as for the
 // arguments of a constructor that follow its typeid.
 func (r *Reader) Restart() { r.n, r.next = r.n-r.next, 0 }
+
+// ReaderOf returns a Reader over one value.
+func ReaderOf(v Raw) Reader { return Reader{b: v.Bytes(), n: 1} }
+
+// Taken returns how many arguments were taken.
+func (r *Reader) Taken() int { return r.next }
+
+// Omit counts an argument that was left out as taken, and returns its place.
+func (r *Reader) Omit() int {
+	r.next++
+	return r.next - 1
+}

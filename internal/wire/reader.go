@@ -42,7 +42,7 @@ func NewReader(args []byte) (Reader, error) {
 func (r *Reader) NArgs() int { return r.n }
 
 // Len returns how many arguments are left.
-func (r *Reader) Len() int { return r.n - r.next }
+func (r *Reader) Len() int { return max(r.n-r.next, 0) }
 
 // More reports whether an argument is left.
 func (r *Reader) More() bool { return r.next < r.n }
