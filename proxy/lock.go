@@ -30,7 +30,7 @@ func (l *Lock) acquire(ctx context.Context, w wait) (*Hold, error) {
 }
 
 func (l *Lock) end(ctx context.Context, h *hold) error {
-	return end1(ctx, l.object, &lockRelease, h.token.Load())
+	return end2(ctx, l.object, &lockRelease, 0, h.token.Load())
 }
 
 // Acquire waits for the lock, as long as it takes or until the context ends, and
@@ -63,7 +63,7 @@ func (l *Lock) Release(ctx context.Context) error { return end0(ctx, l.object, &
 // ReleaseToken ends the hold with that fencing token, whoever has it.
 // ErrLockLost if it is over.
 func (l *Lock) ReleaseToken(ctx context.Context, token uint64) error {
-	return end1(ctx, l.object, &lockRelease, token)
+	return end2(ctx, l.object, &lockRelease, 0, token)
 }
 
 // Locked reports whether somebody has the lock.

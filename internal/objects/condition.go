@@ -27,7 +27,7 @@ type condition struct {
 func conditionType() *engine.Type {
 	return &engine.Type{Name: "Condition", Params: "lock: ref|None = None", New: newCondition, Load: loadCondition, Methods: []engine.Method{
 		{Name: "acquire", Params: "owner: uint = 0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquireAs), Leave: leaveAcquire, Undo: undoAcquire},
-		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).releaseAs)},
+		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "wait", Params: "owner: uint = 0", Result: "bool", Flags: engine.Parks, Fn: on(conditionWait), Leave: leaveWait, Granted: waitGranted, Undo: undoWait},
 		{Name: "notify", Params: "n: int = 1, owner: uint = 0", Result: "None", Fn: on(conditionNotify)},
 		{Name: "notify_all", Params: "owner: uint = 0", Result: "None", Fn: on(conditionNotifyAll)},

@@ -26,7 +26,7 @@ func newLock(reentrant bool) func(o *engine.Object, c *engine.Call) error {
 func lockType() *engine.Type {
 	return &engine.Type{Name: "Lock", New: newLock(false), Load: loadLock(false), Methods: []engine.Method{
 		{Name: "acquire", Params: "owner: uint = 0, owned=False", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquire), Leave: leaveAcquire, Undo: undoAcquire},
-		{Name: "release", Params: "token: uint = 0", Result: "None", Fn: onMutex((*mutex).release)},
+		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: onMutex((*mutex).isLocked)},
 		{Name: "holder", Result: "dict, or None", Flags: engine.Reads, Fn: onMutex((*mutex).holder)},
 	}}

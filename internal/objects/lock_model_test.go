@@ -123,7 +123,7 @@ func (l *lockModel) pick(h *waitRun, rng *rand.Rand) (string, []any) {
 		if l.reentrant {
 			return "release", []any{l.hold.owner, l.hold.token}
 		}
-		return "release", []any{l.hold.token}
+		return "release", []any{0, l.hold.token}
 	case n < 9:
 		token := uint64(rng.Intn(int(h.token + 2)))
 		switch {
@@ -134,7 +134,7 @@ func (l *lockModel) pick(h *waitRun, rng *rand.Rand) (string, []any) {
 		case token%2 == 0:
 			return "release", nil
 		}
-		return "release", []any{token}
+		return "release", []any{0, token}
 	}
 	return "locked", nil
 }

@@ -57,15 +57,15 @@ func TestLock(t *testing.T) {
 	b.want("None", l, "release")
 	y.is("2")
 	// A release that names a hold ends no other.
-	a.want(`error lock_lost: hold 1 of Lock "shared" is over`, l, "release", 1)
+	a.want(`error lock_lost: hold 1 of Lock "shared" is over`, l, "release", 0, 1)
 	z.is("waiting")
-	c.want("None", l, "release", 2)
+	c.want("None", l, "release", 0, 2)
 	z.is("3")
-	c.want(`error lock_lost: hold 2 of Lock "shared" is over`, l, "release", 2)
+	c.want(`error lock_lost: hold 2 of Lock "shared" is over`, l, "release", 0, 2)
 	b.expire()
 	a.want("False", l, "locked")
 	a.want("error type: Lock.acquire(owner=0, owned=False): argument 1: got str, want int", l, "acquire", "x")
-	a.want("error type: Lock.release(token=0) takes at most 1 argument, got 2", l, "release", 1, 2)
+	a.want("error type: Lock.release(owner=0, token=0) takes at most 2 arguments, got 3", l, "release", 1, 2, 3)
 	a.want("False", l, "locked")
 }
 

@@ -145,18 +145,11 @@ func (m *mutex) end(lost bool) {
 	m.serve()
 }
 
-// release is a Lock's: token=0.
-func (m *mutex) release(c *engine.Call) error { return m.letGo(c, 0, c.Uint()) }
-
-// releaseAs is an RLock's, and a Condition's: owner=0, token=0.
-func (m *mutex) releaseAs(c *engine.Call) error {
-	owner := c.Uint()
-	return m.letGo(c, owner, c.Uint())
-}
-
-// letGo ends a hold, or one level of an RLock's. The owner counts for an RLock
+// release ends a hold, or one level of an RLock's. The owner counts for an RLock
 // alone.
-func (m *mutex) letGo(c *engine.Call, owner, token uint64) error {
+func (m *mutex) release(c *engine.Call) error {
+	owner := c.Uint()
+	token := c.Uint()
 	h := m.hold
 	switch {
 	case token != 0 && (h == nil || h.Token != token):

@@ -8,7 +8,7 @@ import "github.com/syncmanager/syncmanager/internal/engine"
 func rlockType() *engine.Type {
 	return &engine.Type{Name: "RLock", New: newLock(true), Load: loadLock(true), Methods: []engine.Method{
 		{Name: "acquire", Params: "owner: uint = 0", Result: "token, or False", Flags: engine.Parks, Fn: onMutex((*mutex).acquireAs), Leave: leaveAcquire, Undo: undoAcquire},
-		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).releaseAs)},
+		{Name: "release", Params: "owner: uint = 0, token: uint = 0", Result: "None", Fn: onMutex((*mutex).release)},
 		{Name: "locked", Result: "bool", Flags: engine.Reads, Fn: onMutex((*mutex).isLocked)},
 		{Name: "holder", Result: "dict, or None", Flags: engine.Reads, Fn: onMutex((*mutex).holder)},
 	}}

@@ -158,7 +158,7 @@ func uintOf(v wire.Raw) uint64 {
 func lockRelease(k *invocation, _ []pickle.Node) reply {
 	holds := k.conn.door.holds
 	if token := holds.token(k.ref.ID); token != 0 {
-		v, err := k.start("release", 0, appendUints(token))
+		v, err := k.start("release", 0, appendUints(0, token))
 		if err == nil {
 			holds.unlocked(k.conn, k.ref.ID)
 			return k.done(v, nil)
@@ -186,11 +186,7 @@ func (k *invocation) releaseHolder() reply {
 	case h.strict && (h.session != k.conn.session.ID() || h.owner != k.conn.id):
 		return raised(runtimeError("cannot release un-acquired lock"))
 	}
-	args := appendUints(h.owner, h.token)
-	if k.ref.TypeID == "Lock" {
-		args = appendUints(h.token)
-	}
-	v, err = k.start("release", 0, args)
+	v, err = k.start("release", 0, appendUints(h.owner, h.token))
 	if errors.Is(err, wire.ErrLockLost) {
 		return raised(runtimeError("release unlocked lock"))
 	}
