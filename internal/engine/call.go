@@ -431,7 +431,7 @@ func (e *Engine) call(cmd *Command) error {
 		e.refuse(s, cmd.Serial, refusal)
 		return nil
 	}
-	if err := m.Takes.check(args); err != nil {
+	if err := m.Takes.check(&args); err != nil {
 		e.refuse(s, cmd.Serial, argError(o, m, err))
 		return nil
 	}

@@ -184,7 +184,7 @@ func (e *Engine) giveRef(c *Call, o *Object) {
 func (e *Engine) construct(c *Call, t *Type, name string) {
 	c.Args.Restart()
 	c.sig = t.Takes
-	if err := t.Takes.check(c.Args); err != nil {
+	if err := t.Takes.check(&c.Args); err != nil {
 		c.Fail(wrongArgs(t.Name, t.Params, err))
 		return
 	}

@@ -31,6 +31,7 @@ type Param struct {
 	None     bool     // None stands for the default
 	Optional bool     // the argument may be left out
 	Default  wire.Raw // what then stands for it, or empty
+	number   int64    // Default, if it is an int or a bool
 }
 
 // Signature says which arguments a method or constructor takes.
@@ -86,6 +87,8 @@ func parseSignature(text string) (Signature, string, error) {
 			if m.Default, err = literal(value); err != nil {
 				return s, "", fmt.Errorf("%w in %q", err, text)
 			}
+			r := wire.ReaderOf(m.Default)
+			m.number, _ = r.Int()
 			people.WriteString("=" + value)
 		}
 		if !m.Optional {
@@ -125,10 +128,17 @@ func literal(text string) (wire.Raw, error) {
 }
 
 // check looks whether the arguments are what the signature says.
-func (s *Signature) check(args wire.Reader) error {
+func (s *Signature) check(args *wire.Reader) error {
 	if n := args.NArgs(); n < s.Least || n > s.Most {
 		return &miscount{s, n}
 	}
+	if s.checked == 0 || args.NArgs() == 0 {
+		return nil
+	}
+	return s.checkKinds(*args)
+}
+
+func (s *Signature) checkKinds(args wire.Reader) error {
 	for i := 0; i < s.checked && args.More(); i++ {
 		if err := s.Params[i].take(&args); err != nil {
 			return err
@@ -190,19 +200,26 @@ func (e *miscount) Error() string {
 // Value takes an argument; nil if it was left out and has no default. It is
 // borrowed.
 func (c *Call) Value() []byte {
-	if v := c.Args.Next(); v != nil {
-		return v
+	if c.Args.More() {
+		return c.Args.Next()
 	}
-	return c.omitted().Bytes()
+	return c.left().Default.Bytes()
 }
 
-// omitted passes over an argument that was left out and returns its default.
-func (c *Call) omitted() wire.Raw {
-	at := c.Args.Omit()
-	if at < len(c.sig.Params) {
-		return c.sig.Params[at].Default
+// noParam stands for those that are beyond the table: more of "*args".
+var noParam Param
+
+// left passes over an argument that was left out, or is None that stands for its
+// default.
+func (c *Call) left() *Param {
+	at := c.Args.Taken()
+	if c.Args.Next() == nil {
+		c.Args.Omit()
 	}
-	return ""
+	if at < len(c.sig.Params) {
+		return &c.sig.Params[at]
+	}
+	return &noParam
 }
 
 // Given reports whether a further argument came and is not None that stands for
@@ -211,51 +228,45 @@ func (c *Call) Given() bool {
 	return c.Args.More() && !(c.Args.Type() == wire.TypeNil && c.sig.Params[c.Args.Taken()].None)
 }
 
-// or returns a reader over the next argument or its default.
-func (c *Call) or() wire.Reader {
-	if c.Given() {
-		r := c.Args
-		c.Args.Next()
-		return r
-	}
-	at := c.Args.Taken()
-	if c.Args.Next() == nil {
-		c.Args.Omit()
-	}
-	return wire.ReaderOf(c.sig.Params[at].Default)
-}
-
 // Int takes an argument of KindInt.
 func (c *Call) Int() int64 {
-	r := c.or()
-	n, _ := r.Int()
+	if !c.Given() {
+		return c.left().number
+	}
+	n, _ := c.Args.Int()
 	return n
 }
 
 // Uint takes an argument of KindUint.
 func (c *Call) Uint() uint64 {
-	r := c.or()
-	n, _ := r.Uint()
+	if !c.Given() {
+		return uint64(c.left().number)
+	}
+	n, _ := c.Args.Uint()
 	return n
 }
 
 // Truth takes any argument and returns its truth as Python's bool() does.
 func (c *Call) Truth() bool {
-	r := c.or()
-	v, _ := r.Truth()
-	return v
+	if !c.Args.More() {
+		return c.left().number != 0
+	}
+	return wire.Truth(c.Args.Next())
 }
 
 // Str takes an argument of KindStr and returns its text, which is borrowed.
 func (c *Call) Str() []byte {
-	r := c.or()
-	s, _ := r.Str()
+	if !c.Given() {
+		r := wire.ReaderOf(c.left().Default)
+		s, _ := r.Str()
+		return s
+	}
+	s, _ := c.Args.Str()
 	return s
 }
 
 // Ref takes an argument of KindRef and returns its object.
 func (c *Call) Ref() *Object {
-	r := c.or()
-	v, _ := r.Ref()
+	v, _ := c.Args.Ref()
 	return c.Object.engine.objects[v.ID] // that it exists was checked when the call arrived
 }

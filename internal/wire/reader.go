@@ -128,9 +128,24 @@ func (r *Reader) wrong(v []byte, want string) error {
 	return &TypeError{r.next, TypeName(v), want}
 }
 
+// small takes the next argument if it is an int of one byte that is not
+// negative, as most are.
+func (r *Reader) small() (uint64, bool) {
+	if r.next >= r.n || len(r.b) == 0 || r.b[0] > 0x7f {
+		return 0, false
+	}
+	n := r.b[0]
+	r.next++
+	r.b = r.b[1:]
+	return uint64(n), true
+}
+
 // Int takes an int. A bool is 0 or 1, as in Python. One that does not fit into
 // 64 bits is an error; a float is one too, even if it is integral.
 func (r *Reader) Int() (int64, error) {
+	if n, ok := r.small(); ok {
+		return int64(n), nil
+	}
 	v, h, err := r.take("int")
 	if err != nil {
 		return 0, err
@@ -151,6 +166,9 @@ func (r *Reader) Int() (int64, error) {
 
 // Uint takes an int that is not negative. A bool is 0 or 1.
 func (r *Reader) Uint() (uint64, error) {
+	if n, ok := r.small(); ok {
+		return n, nil
+	}
 	v, h, err := r.take("int")
 	if err != nil {
 		return 0, err
