@@ -170,7 +170,7 @@ func TestReadsLeaveAtOnce(t *testing.T) {
 		c.reply(m1.Serial, wire.Ref{ID: 9, Secret: 1, TypeID: "list"})
 		c.replyError(m2.Serial, wire.ErrCancelled)
 		// What the dropped reply granted is given back.
-		if m := c.expectCall(); m.Object != 0 || m.Method != uint64(serverRelease.Number) || string(m.Args) != "\x91\x92\x09\x01" {
+		if m := c.expectCall(); m.Object != 0 || m.Method != uint64(ServerRelease.Number) || string(m.Args) != "\x91\x92\x09\x01" {
 			t.Errorf("call %+v, want the release of object 9", m)
 		}
 	})

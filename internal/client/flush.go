@@ -97,7 +97,7 @@ func (s *Session) releaseLocked(cn *conn) bool {
 		return false
 	}
 	s.serial++
-	c.method, c.args, c.serial = &serverRelease, args, s.serial
+	c.method, c.args, c.serial = &ServerRelease, args, s.serial
 	c.state, c.sent = stateOneway, true
 	s.calls.Put(c.serial, c)
 	s.acks.sent = s.acks.watermark

@@ -16,7 +16,7 @@ import (
 func (c *peerConn) expectRelease() []uint64 {
 	c.t.Helper()
 	m := c.expectCall()
-	if m.Object != 0 || m.Method != uint64(serverRelease.Number) {
+	if m.Object != 0 || m.Method != uint64(ServerRelease.Number) {
 		c.t.Fatalf("call %+v, want a release", m)
 	}
 	var args [][]uint64

@@ -34,7 +34,7 @@ func (e *Engine) Query(cmd *Command, fx *Effects) bool {
 		return false
 	}
 	args, err := wire.NewReader(cmd.Args)
-	if err != nil || m.Takes.check(args) != nil {
+	if err != nil || m.Takes.check(&args) != nil {
 		return false
 	}
 	c := e.free

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/syncmanager/syncmanager/internal/wire"
 )
@@ -227,6 +228,9 @@ var commonMethods = []Method{
 		c.ReturnBytes(describe(nil, o.Type))
 	}},
 }
+
+// CommonMethods returns the methods that every object has, by number.
+func CommonMethods() []Method { return slices.Clone(commonMethods) }
 
 // Text is a View of a str that is ready.
 type Text string
