@@ -29,6 +29,8 @@ python_listen: ["tcp://127.0.0.1:21601"]
 python:
   refuse_md5: true
   advertise: db:21601
+  max_message: 1000
+  max_memory: 2000
   idle_references: 1h
   drop_dead_processes: true
   release_holds: -1s

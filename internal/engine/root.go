@@ -48,9 +48,9 @@ func ServerType() *Type {
 	t := &Type{Name: "server", NoCreate: true, Methods: []Method{
 		{Name: "create", Params: "typeid: str, *args", Result: "object", Flags: Grows, Fn: rootCreate},
 		{Name: "open", Params: "name: str, typeid: str, *args", Result: "object", Flags: Parks | Anyone, Fn: rootOpen},
-		{Name: "lookup", Params: "name: str", Result: "object", Flags: Reads, Fn: rootLookup},
+		{Name: "lookup", Params: "name", Result: "object", Flags: Reads, Fn: rootLookup},
 		{Name: "attach", Params: "reference: ref", Result: "object", Flags: Reads, Fn: rootAttach},
-		{Name: "remove", Params: "name: str", Result: "bool", Fn: rootRemove},
+		{Name: "remove", Params: "name", Result: "bool", Fn: rootRemove},
 		{Name: "release", Params: "counts", Result: "None", Flags: Anyone, Fn: rootRelease},
 		{Name: "describe_type", Params: "typeid: str", Result: "dict", Flags: Reads, Fn: rootDescribeType},
 		{Name: "types", Result: "list", Flags: Reads, Fn: rootTypes},
@@ -336,6 +336,11 @@ func (e *Engine) find(c *Call) *Object {
 		default:
 			return o
 		}
+		return nil
+	}
+	peek := c.Args
+	if _, err := peek.Str(); err != nil {
+		c.Fail(err)
 		return nil
 	}
 	name, ok := text(c, "name", maxName)

@@ -483,7 +483,7 @@ func TestByteLimit(t *testing.T) {
 		long[i] = byte(i)
 	}
 	var keys []any
-	for i := range 290 {
+	for i := range 2900 {
 		keys = append(keys, vtuple{i, 1})
 	}
 	for _, call := range []struct {

@@ -34,7 +34,12 @@ var notDumped = map[string]string{
 	"Session.awaiting": "index of Call.awaits",
 	"Session.spare":    "memory",
 	"Session.holds":    "order by Hold.Token",
-	"Call.free":        "memory", "Call.query": "0 in every command",
+	"Call.sig":         "the method says it",
+	"Call.counted":     "a reply that is made outside is made again by run", "Call.plain": "a hint", "Call.refs": "made again by run",
+	"Engine.computing": "index of the calls", "Engine.frozen": "index of Object.frozen",
+	"Object.frozen": "until the work that began before is done: a state with such work is not loaded", "Object.inFrozen": "place in a list",
+	"array.seen": "a cache", "seq.seen": "a cache", "table.seen": "a cache", "table.whole": "a cache",
+	"Call.free": "memory", "Call.query": "0 in every command",
 	"Call.Args":     "borrowed: valid in the handler",
 	"Call.argBytes": "whether memory may be taken over",
 	"Call.result":   "made again by run",
@@ -107,7 +112,7 @@ func (m *mutator) walk(v reflect.Value) {
 
 func (m *mutator) walkStruct(v reflect.Value) {
 	t := v.Type()
-	if !v.CanAddr() || t == reflect.TypeFor[engine.Type]() || t == reflect.TypeFor[engine.Method]() {
+	if !v.CanAddr() || t == reflect.TypeFor[engine.Type]() || t == reflect.TypeFor[engine.Method]() || t == reflect.TypeFor[engine.Signature]() {
 		return
 	}
 	at := unsafe.Pointer(v.UnsafeAddr())
