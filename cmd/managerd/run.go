@@ -75,8 +75,15 @@ func run(ctx context.Context, c *Config, stderr io.Writer) error {
 	stop := c.reloadOn(srv, log)
 	defer stop()
 	notify("READY=1")
-	context.AfterFunc(ctx, func() { notify("STOPPING=1") })
+	told := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		notify("STOPPING=1")
+		close(told)
+	})
 	err = srv.Serve(ctx)
+	if ctx.Err() != nil {
+		<-told
+	}
 	if errors.Is(err, managers.ErrServerClosed) {
 		log.Info("stopped")
 		return nil
