@@ -165,14 +165,3 @@ func (p *places) drop(session uint64, owner any) {
 		}
 	}
 }
-
-// waiting returns how many tasks there are.
-func (p *places) waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := 0
-	for _, q := range p.queues {
-		n += len(q.tasks)
-	}
-	return n
-}

@@ -44,3 +44,7 @@ func (setKind) typeid() string              { return "set" }
 func (barrierKind) typeid() string          { return "Barrier" }
 func (iteratorKind) typeid() string         { return "Iterator" }
 func (arrayKind) typeid() string            { return "Array" }
+
+// Staticcheck does not see a type that only stands between the brackets of an
+// embedded generic one.
+var _ = [...]kind{queueKind{}, joinableQueueKind{}, lifoQueueKind{}, priorityQueueKind{}, simpleQueueKind{}}

@@ -18,7 +18,6 @@ type crashFS struct {
 	mu     sync.Mutex // guards what follows
 	names  map[string]*crashFile
 	safe   map[string]*crashFile // as of the last SyncDir
-	undone []string              // changes of names since then, for the tests' messages
 	ops    int                   // changes so far
 	failAt int                   // the change that fails, from 1; 0: none
 	fail   error                 // with what

@@ -126,39 +126,6 @@ func sameLeaf(a, b pickle.Node) (same, leaf bool) {
 	return false, false
 }
 
-// children calls yield for what n contains, in the order in which it is
-// written.
-func children(n pickle.Node, yield func(pickle.Node)) {
-	all := func(items []pickle.Node) {
-		for _, c := range items {
-			yield(c)
-		}
-	}
-	switch n := n.(type) {
-	case *pickle.List:
-		all(n.Items)
-	case *pickle.Tuple:
-		all(n.Items)
-	case *pickle.Dict:
-		all(n.Items)
-	case *pickle.Set:
-		all(n.Items)
-	case *pickle.FrozenSet:
-		all(n.Items)
-	case *pickle.Object:
-		yield(n.Callable)
-		if n.Args != nil {
-			yield(n.Args)
-		}
-		if n.Kwargs != nil {
-			yield(n.Kwargs)
-		}
-		for i := range n.Steps {
-			all(n.Steps[i].Items)
-		}
-	}
-}
-
 // Cyclic reports whether some container can be reached from itself. A graph
 // without cycles can still share so much that it is exponentially larger as a
 // tree.
