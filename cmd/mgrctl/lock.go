@@ -547,9 +547,7 @@ conflict. Its holder is told that it has lost the lock.`,
 				return nil
 			}
 			switch ref.TypeID() {
-			case "Lock":
-				_, err = proxy.Call[struct{}](ctx, ref, "release", token)
-			case "RLock":
+			case "Lock", "RLock":
 				_, err = proxy.Call[struct{}](ctx, ref, "release", 0, token)
 			default:
 				_, err = proxy.Call[struct{}](ctx, ref, "release_permit", token)

@@ -123,7 +123,7 @@ class Client:
         self.stream = self.sock.makefile("rb")
         self.partial, self.serial = {}, 0
         self.authenticate(key)
-        self.send(OPEN, uvarint(1) + uvarint(0) + text("minimal") + text("host") + uvarint(os.getpid()))
+        self.send(OPEN, uvarint(1) + uvarint(0) + text("minimal") + text("host") + uvarint(os.getpid()) + uvarint(1 << 30))
         r = self.receive(WELCOME)
         names = "version session generation lease largest calls".split()
         self.welcome = {name: r.uvarint() for name in names}
