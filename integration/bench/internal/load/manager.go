@@ -93,7 +93,10 @@ func (d *manager) Prepare(ctx context.Context, r Request) error {
 	if done {
 		return nil
 	}
-	return d.fill(ctx, name, r)
+	if r.Op == OpValueGet || r.Op == OpValueSet {
+		return fill(ctx, d, name, r, pattern(r.Size))
+	}
+	return fill(ctx, d, name, r, value(r.Size))
 }
 
 // Settle waits after OpCreate until the server has no more objects than before:
@@ -123,6 +126,9 @@ func (d *manager) dictOf(r Request) string {
 	if r.Name != "" {
 		return r.Name
 	}
+	if r.Op == OpValueGet || r.Op == OpValueSet {
+		return fmt.Sprintf("%s:%d of %d bytes", dictName, r.Keys, r.Size)
+	}
 	if r.Size > valuesApart {
 		return fmt.Sprintf("%s:%d of %d", dictName, r.Keys, r.Size)
 	}
@@ -133,20 +139,19 @@ func (d *manager) dictOf(r Request) string {
 const valuesApart = 16
 
 // fill sets Keys entries of the named dict.
-func (d *manager) fill(ctx context.Context, name string, r Request) error {
+func fill[V string | []byte](ctx context.Context, d *manager, name string, r Request, v V) error {
 	m, err := d.session(ctx, 0)
 	if err != nil {
 		return err
 	}
-	dict, err := proxy.OpenDict[string, string](ctx, m, name)
+	dict, err := proxy.OpenDict[string, V](ctx, m, name)
 	if err != nil {
 		return err
 	}
 	defer dict.Drop()
-	v := value(r.Size)
 	batch := max(1, min(fillBatch, fillBytes/len(v)))
 	for at := 0; at < r.Keys; {
-		pairs := make(map[string]string, batch)
+		pairs := make(map[string]V, batch)
 		for end := min(at+batch, r.Keys); at < end; at++ {
 			pairs[key(at)] = v
 		}

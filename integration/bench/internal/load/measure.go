@@ -46,7 +46,7 @@ func (d *manager) Measure(ctx context.Context, r Request) (Sample, bool, error) 
 
 // fillAfresh fills the dict of r.
 func (d *manager) fillAfresh(ctx context.Context, r Request) (Sample, error) {
-	if err := d.fill(ctx, d.dictOf(r), r); err != nil {
+	if err := fill(ctx, d, d.dictOf(r), r, value(r.Size)); err != nil {
 		return nil, err
 	}
 	return Sample{"entries": float64(r.Keys)}, nil
