@@ -179,6 +179,7 @@ func TestCallsWaitForTheReader(t *testing.T) {
 				}
 			}
 		}
+		synctest.Wait() // the server notes what it has sent
 		if n := waiting(); n != 0 {
 			t.Errorf("%d calls wait at the end", n)
 		}
